@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use reqwest::{StatusCode, Url};
+use reqwest::Url;
 use secrecy::ExposeSecret;
 use tracing::warn;
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::authorized::{AuthorizedRequests, Scope};
-use super::check::{ApiCheck, NO_SUCH, judge, lost_answer, no_access};
+use super::check::{
+    ApiCheck, NO_SUCH, PATHS, judge, lost_answer, may_be_of_any_path, no_access,
+};
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard, Unguarded};
@@ -204,23 +206,28 @@ impl Platform {
 
     /// Requests the status of a dataset that does not exist, to see if the Upload API responds.
     pub async fn check_api(&self) -> ApiCheck {
-        let url = self.results_url(NO_SUCH, "status");
-        let request = || WireRequest::get(url(), SHORT);
-        let response =
-            match self.requests.send(STATUS, &[], Scope::Account, &Unguarded, request).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(lost)) => return lost_answer(lost),
-                Err(error) => return no_access(&error.into()),
-            };
-        let mut other = None;
-        if response.status == StatusCode::NOT_FOUND {
-            let url = below(&self.api_url, NO_SUCH);
-            let request = || WireRequest::get(url.clone(), SHORT);
-            let requested =
-                self.requests.send(STATUS, &[], Scope::Account, &Unguarded, request).await;
-            other = requested.ok().and_then(Result::ok);
+        let response = match self.check_path(PATHS[1]).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(lost)) => return lost_answer(lost),
+            Err(error) => return no_access(&error.into()),
+        };
+        let words = &self.account.status_map;
+        let mut around = Vec::new();
+        if may_be_of_any_path(&response, words) {
+            for path in PATHS {
+                around.extend(self.check_path(path).await.ok().and_then(Result::ok));
+            }
         }
-        judge(&response, other.as_ref(), &self.account.status_map, self.scrubber())
+        judge(&response, &around, words, self.scrubber())
+    }
+
+    async fn check_path(
+        &self,
+        path: &str,
+    ) -> Result<Result<PlatformResponse, TransportError>, RequestError> {
+        let url = self.get_url(path, NO_SUCH, "status");
+        let request = || WireRequest::get(url(), SHORT);
+        self.requests.send(STATUS, &[], Scope::Account, &Unguarded, request).await
     }
 
     async fn content(
@@ -256,7 +263,7 @@ impl Platform {
             RESULTS => (self.limits.max_response_bytes, Pages::IfDeclaredOtherwise),
             _ => (self.limits.max_response_bytes, Pages::Never),
         };
-        let url = self.results_url(processing_token, data_key);
+        let url = self.get_url("GetResults", processing_token, data_key);
         let request = || WireRequest::get(url(), limit);
         let response =
             self.requests.send(endpoint, &[], scope, guard, request).await?.map_err(|error| {
@@ -280,9 +287,9 @@ impl Platform {
         Ok(response.into_found(pages, self.scrubber(), self.clock.now())?)
     }
 
-    /// Makes the URL of a result, with the API key as it is by then.
-    fn results_url(&self, processing_token: &str, data_key: &str) -> impl Fn() -> Url {
-        let mut url = below(&self.api_url, "GetResults");
+    /// Makes the URL of what is requested, with the API key as it is by then.
+    fn get_url(&self, path: &str, processing_token: &str, data_key: &str) -> impl Fn() -> Url {
+        let mut url = below(&self.api_url, path);
         url.query_pairs_mut()
             .append_pair("token", processing_token)
             .append_pair("dataKey", data_key);
