@@ -19,7 +19,8 @@ pub fn text(content_type: Option<&str>, bytes: &[u8]) -> String {
             .and_then(decode)
             .map_or_else(|| utf8_or_1252(bytes), std::borrow::Cow::into_owned)
     };
-    text.trim_start_matches('\u{feff}').to_owned()
+    // Some servers send the end of a string of C.
+    text.trim_start_matches('\u{feff}').trim_end_matches('\0').to_owned()
 }
 
 /// The encoding that a content type declares.
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn undeclared_text_is_utf_8_or_windows_1252() {
-        assert_eq!(text(None, b"\xef\xbb\xbfdone"), "done");
+        assert_eq!(text(None, b"\xef\xbb\xbfdone\0"), "done");
         assert_eq!(text(None, "\u{20ac}uro".as_bytes()), "\u{20ac}uro");
         assert_eq!(text(None, b"\x80uro"), "\u{20ac}uro");
         assert_eq!(text(None, b"\xc3\xbc and \xff"), "\u{fc} and \u{fffd}");

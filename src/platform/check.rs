@@ -156,7 +156,11 @@ mod tests {
     #[test]
     fn a_404_in_other_words_or_with_another_code_is_that_of_the_platform() {
         for bodies in [
-            [r#"{"code":40400,"id":"a1"}"#, r#"{"code":40401,"id":"b2"}"#, r#"{"code":40400,"id":"c3"}"#],
+            [
+                r#"{"code":40400,"id":"a1"}"#,
+                r#"{"code":40401,"id":"b2"}"#,
+                r#"{"code":40400,"id":"c3"}"#,
+            ],
             ["no route 7", "unknown token ferry-doctor 8", "no route 9"],
             ["", "token inconnu", ""],
         ] {

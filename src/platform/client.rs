@@ -9,9 +9,7 @@ use tracing::warn;
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::authorized::{AuthorizedRequests, Scope};
-use super::check::{
-    ApiCheck, NO_SUCH, PATHS, judge, lost_answer, may_be_of_any_path, no_access,
-};
+use super::check::{ApiCheck, NO_SUCH, PATHS, judge, lost_answer, may_be_of_any_path, no_access};
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard, Unguarded};

@@ -6,7 +6,7 @@ use async_compression::tokio::bufread::{
     BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder,
 };
 use async_compression::zstd::DParameter;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Maximum number of codings on top of each other; what has more stays as it is.
@@ -38,8 +38,11 @@ pub(super) enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
     Brotli,
+    /// The bare form.
     Deflate,
     Gzip,
+    /// What the name `deflate` stands for.
+    Zlib,
     Zstd,
 }
 
@@ -47,7 +50,7 @@ impl Coding {
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "br" => Self::Brotli,
-            "deflate" | "x-deflate" | "zlib" => Self::Deflate,
+            "deflate" | "x-deflate" | "zlib" => Self::Zlib,
             "gzip" | "x-gzip" => Self::Gzip,
             "zstd" => Self::Zstd,
             _ => return None,
@@ -57,38 +60,71 @@ impl Coding {
     fn name(self) -> &'static str {
         match self {
             Self::Brotli => "br",
-            Self::Deflate => "deflate",
+            Self::Deflate | Self::Zlib => "deflate",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
         }
     }
 
-    /// True if `body` may have this coding. Some proxies decode a body and leave the header.
-    fn fits(self, body: &[u8]) -> bool {
+    /// The coding whose mark `body` begins with.
+    fn marked(body: &[u8]) -> Option<Self> {
+        let is_zlib = |[one, two]: [u8; 2]| {
+            one & 0x8f == 8 && u16::from_be_bytes([one, two]).is_multiple_of(31)
+        };
+        match *body {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // The second form is a skippable frame.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [_, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            [one, two, ..] if is_zlib([one, two]) && !is_text(body) => Some(Self::Zlib),
+            _ => None,
+        }
+    }
+
+    /// The codings that `body` may have where this one is declared: some servers confuse the names. Brotli
+    /// and bare deflate have no mark.
+    fn candidates(self, body: &[u8]) -> Vec<Self> {
+        let marked = Self::marked(body);
         match self {
-            Self::Gzip => body.starts_with(&[0x1f, 0x8b]),
-            Self::Zstd => {
-                // The second form is a skippable frame.
-                let skippable = body.get(1..4) == Some(&[0x2a, 0x4d, 0x18]);
-                body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || skippable
-            }
-            Self::Brotli | Self::Deflate => !body.is_empty(),
+            _ if body.is_empty() => Vec::new(),
+            Self::Brotli => [Some(self), marked].into_iter().flatten().collect(),
+            Self::Zstd => marked.into_iter().collect(),
+            _ => match marked {
+                Some(coding @ (Self::Gzip | Self::Zstd)) => vec![coding],
+                marked => marked.into_iter().chain([Self::Deflate]).collect(),
+            },
         }
     }
 }
 
-/// Decodes `body` as `headers` say, into at most `limit` bytes.
+/// Decodes `body` as `headers` say, and as it evidently is, into at most `limit` bytes.
 pub(super) async fn decode(headers: &HeaderMap, body: Vec<u8>, limit: u64) -> Decoded {
     let mut decoded = Decoded { body, end: End::Complete };
-    let Some(codings) = codings(headers) else { return decoded };
     // The one that was applied last comes off first.
-    for coding in codings.into_iter().rev() {
-        if decoded.end != End::Complete || !coding.fits(&decoded.body) {
+    for coding in codings(headers).unwrap_or_default().into_iter().rev() {
+        if decoded.end != End::Complete {
             return decoded;
         }
         decoded = without(coding, decoded.body, limit).await;
     }
+    for _ in 0..MAX_CODINGS {
+        let marked = Coding::marked(&decoded.body).filter(|_| may_be_text(headers));
+        let Some(coding) = marked.filter(|_| decoded.end == End::Complete) else { break };
+        let (inner, is_whole) = attempt(coding, &decoded.body, limit).await;
+        if !is_whole {
+            break;
+        }
+        decoded = inner;
+    }
     decoded
+}
+
+/// True unless the body is declared to be something else. A result may be an archive.
+fn may_be_text(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+    declared.is_none_or(|declared| {
+        let names = [&b"text/"[..], b"json", b"csv", b"xml", b"javascript"];
+        names.iter().any(|name| memchr::memmem::find(&declared, name).is_some())
+    })
 }
 
 /// The codings in the order of their application; `None` if one of them is unknown.
@@ -105,45 +141,59 @@ fn codings(headers: &HeaderMap) -> Option<Vec<Coding>> {
     (codings.len() <= MAX_CODINGS).then_some(codings)
 }
 
-async fn without(coding: Coding, body: Vec<u8>, limit: u64) -> Decoded {
-    let bytes = body.as_slice();
-    match coding {
+/// `body` without the coding that is declared, or the one that it has instead. Some proxies decode a body
+/// and leave the header.
+async fn without(declared: Coding, body: Vec<u8>, limit: u64) -> Decoded {
+    let mut first = None;
+    for coding in declared.candidates(&body) {
+        let (decoded, is_whole) = attempt(coding, &body, limit).await;
+        if is_whole {
+            return decoded;
+        }
+        first.get_or_insert(decoded);
+    }
+    let is_undecoded = match declared {
+        Coding::Gzip | Coding::Zstd => Coding::marked(&body).is_none(),
+        _ => is_text(&body),
+    };
+    let decoded = first.filter(|_| !is_undecoded);
+    decoded.unwrap_or(Decoded { body, end: End::Complete })
+}
+
+/// `body` without this coding, and whether it had it from beginning to end.
+async fn attempt(coding: Coding, body: &[u8], limit: u64) -> (Decoded, bool) {
+    let (decoded, rest) = match coding {
         Coding::Gzip => {
-            let mut decoder = GzipDecoder::new(bytes);
+            let mut decoder = GzipDecoder::new(body);
             decoder.multiple_members(true);
-            read(&mut decoder, limit, coding).await
+            (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
         Coding::Zstd => {
             let window = [DParameter::window_log_max(LARGEST_WINDOW)];
-            let mut decoder = ZstdDecoder::with_params(bytes, &window);
+            let mut decoder = ZstdDecoder::with_params(body, &window);
             decoder.multiple_members(true);
-            read(&mut decoder, limit, coding).await
+            (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
         Coding::Brotli => {
-            let mut decoder = BrotliDecoder::new(bytes);
-            let decoded = read(&mut decoder, limit, coding).await;
-            unless_text(decoded, decoder.into_inner(), &body)
+            let mut decoder = BrotliDecoder::new(body);
+            (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
-        // The name stands for zlib, and many servers send the bare form.
-        Coding::Deflate => match read(&mut ZlibDecoder::new(bytes), limit, coding).await {
-            Decoded { body: decoded, end: End::Broken(_) } if decoded.is_empty() => {
-                let mut decoder = DeflateDecoder::new(bytes);
-                let decoded = read(&mut decoder, limit, coding).await;
-                unless_text(decoded, decoder.into_inner(), &body)
-            }
-            decoded => decoded,
-        },
-    }
+        Coding::Zlib => {
+            let mut decoder = ZlibDecoder::new(body);
+            (read(&mut decoder, limit, coding).await, decoder.into_inner())
+        }
+        Coding::Deflate => {
+            let mut decoder = DeflateDecoder::new(body);
+            (read(&mut decoder, limit, coding).await, decoder.into_inner())
+        }
+    };
+    let is_whole =
+        decoded.end == End::TooLarge || (decoded.end == End::Complete && rest.is_empty());
+    (decoded, is_whole)
 }
 
-/// Brotli and bare deflate have no mark at their beginning: text that cannot be decoded, or has more
-/// behind its end, was not coded.
-fn unless_text(decoded: Decoded, rest: &[u8], body: &[u8]) -> Decoded {
-    let is_odd = matches!(decoded.end, End::Broken(_)) || !rest.is_empty();
-    if is_odd && decoded.end != End::TooLarge && std::str::from_utf8(body).is_ok() {
-        return Decoded { body: body.to_vec(), end: End::Complete };
-    }
-    decoded
+fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok()
 }
 
 async fn read(decoder: &mut (impl AsyncRead + Unpin), limit: u64, coding: Coding) -> Decoded {

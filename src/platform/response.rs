@@ -20,6 +20,9 @@ const WORDS: usize = 500;
 /// Maximum length of a response that cannot be read, as it is shown, in characters.
 const SHOWN: usize = 200;
 
+/// Of so many characters of a text, at most one cannot be shown.
+const ODD: usize = 16;
+
 /// So much of a body shows whether it is a web page, in bytes.
 const BEGINNING: usize = 1024;
 
@@ -89,7 +92,7 @@ impl PlatformResponse {
             302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.quoted(scrubber, rows)),
             425 => PlatformError::Transient(self.quoted(scrubber, rows)),
             400..500 => {
-                PlatformError::Refused { status, words: scrubber.clean(&self.text(), rows, WORDS) }
+                PlatformError::Refused { status, words: self.readable(scrubber, rows, WORDS) }
             }
             _ => PlatformError::Transient(self.quoted(scrubber, rows)),
         })
@@ -224,10 +227,21 @@ impl PlatformResponse {
 
     /// Returns the text of the response, fit to be shown; `rows` are those that were sent.
     pub(super) fn shown(&self, scrubber: &Scrubber, rows: &[&str]) -> String {
-        match scrubber.clean(&self.text(), rows, SHOWN) {
+        match self.readable(scrubber, rows, SHOWN) {
             shown if shown.is_empty() => "nothing".to_owned(),
             shown => format!("`{shown}`"),
         }
+    }
+
+    /// The same in at most `limit` characters, or the size of what is no text.
+    fn readable(&self, scrubber: &Scrubber, rows: &[&str], limit: usize) -> String {
+        let text = self.text();
+        let is_odd = |c: &char| (c.is_control() && !c.is_whitespace()) || *c == '\u{fffd}';
+        let odd = text.chars().filter(is_odd).count();
+        if text.contains('\0') || (odd > 1 && odd * ODD > text.chars().count()) {
+            return format!("{} bytes that are no text", self.body.len());
+        }
+        scrubber.clean(&text, rows, limit)
     }
 
     fn content_type(&self) -> Option<&str> {

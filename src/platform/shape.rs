@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::StatusMap;
 use super::token_shape::{is_named_token, is_token, is_uuid};
-use ferry_types::domain::bounded_json::from_json_within;
+use ferry_types::domain::bounded_json::{bare_json, from_json_within};
 use ferry_types::domain::outcome::Status;
 
 /// Quoted so many times over, a string is still read.
@@ -105,13 +105,14 @@ pub(super) fn object(text: &str) -> Option<Map<String, Value>> {
 
 /// Returns what is wrong with a text that begins like JSON and is none, or holds too much of it.
 pub(super) fn json_error(text: &str) -> Option<String> {
-    let text = text.trim();
+    let text = bare_json(text);
     let read = from_json_within::<Value>(text.as_bytes(), MAX_VALUES);
     read.err().filter(|_| text.starts_with(['{', '[', '"'])).map(|error| error.to_string())
 }
 
 fn json(text: &str) -> Option<Value> {
-    from_json_within(text.trim().as_bytes(), MAX_VALUES).ok()
+    let read = |text: &str| from_json_within(text.as_bytes(), MAX_VALUES).ok();
+    read(text.trim()).or_else(|| read(bare_json(text)))
 }
 
 enum Read {
@@ -181,6 +182,10 @@ mod tests {
             r#""{\"Status\":\"Processing\"}""#,
             r#"{"result":{"Status":"Processing","message":"working on it"}}"#,
             r#"{"status":"ok","data":"Processing","code":0}"#,
+            ")]}'\n\"Processing\"",
+            r#"while(1);{"status":"Processing"}"#,
+            r#"cb({"status":"Processing"});"#,
+            r#"/**/cb("Processing")"#,
         ] {
             assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
         }
@@ -221,6 +226,8 @@ mod tests {
             format!(r#"{{"csrf_token":"abc123","id":"{UUID}"}}"#),
             format!(r#"[{{"processingToken":"{UUID}","requestId":"{}"}}]"#, UUID.replace('3', "4")),
             serde_json::to_string(&format!("\"{UUID}\"")).expect("a text has a JSON form"),
+            format!("for(;;);{{\"token\":\"{UUID}\"}}"),
+            format!("cb(\"{UUID}\");"),
         ] {
             assert_eq!(processing_token(&text).as_deref(), Some(UUID), "{text}");
         }

@@ -169,6 +169,17 @@ async fn in_every_coding(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("br", packed!(BrotliEncoder, bytes)),
         ("zstd", packed!(ZstdEncoder, bytes)),
         ("br, gzip", twice),
+        // Some servers confuse the names, code twice, or do not say so.
+        ("gzip", packed!(ZlibEncoder, bytes)),
+        ("gzip", packed!(DeflateEncoder, bytes)),
+        ("deflate", packed!(GzipEncoder, bytes)),
+        ("br", packed!(GzipEncoder, bytes)),
+        ("zstd", packed!(GzipEncoder, bytes)),
+        ("gzip", packed!(GzipEncoder, &packed!(GzipEncoder, bytes))),
+        ("utf-8", packed!(GzipEncoder, bytes)),
+        ("", packed!(GzipEncoder, bytes)),
+        ("", packed!(ZlibEncoder, bytes)),
+        ("", packed!(ZstdEncoder, bytes)),
         ("deflate", bytes.to_vec()),
         ("br", bytes.to_vec()),
         ("zstd", bytes.to_vec()),
@@ -228,6 +239,28 @@ async fn a_broken_coding_is_unreadable() {
         let response = raw(encoded).upload(upload("n")).await;
         assert!(is_unreadable(&response), "{coding}: {response:?}");
     }
+}
+
+#[tokio::test]
+async fn a_result_that_declares_itself_an_archive_is_stored_as_it_is() {
+    let gzip = packed!(GzipEncoder, b"Id\r\n1\r\n");
+    let encoded = with_headers("Content-Type: application/gzip\r\n", &gzip);
+    let content = raw(encoded).result("t", "k").await.expect("a result");
+    assert_eq!(content.bytes, gzip);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_are_counted_and_not_shown() {
+    let mut gzip = packed!(GzipEncoder, &b"Id\r\n1\r\n2\r\n".repeat(500));
+    gzip.truncate(gzip.len() / 2);
+    let expected = format!("{} bytes that are no text", gzip.len());
+    let polled = raw(with_headers("", &gzip)).status("t").await;
+    let is_counted = matches!(&polled, Err(PlatformError::Unreadable(s)) if s.contains(&expected));
+    assert!(is_counted, "{polled:?}");
+    let refused = [b"HTTP/1.1 400 Bad\r\nContent-Length: 2\r\n\r\n".as_slice(), b"\x00\x01"];
+    let refused = raw(refused.concat()).upload(upload("n")).await;
+    let words = "2 bytes that are no text".to_owned();
+    assert_eq!(refused, Err(PlatformError::Refused { status: 400, words }));
 }
 
 #[tokio::test]

@@ -24,6 +24,36 @@ pub fn from_json_within<T: DeserializeOwned>(text: &[u8], most: usize) -> Result
     serde_json::from_slice(text)
 }
 
+/// The JSON within what some servers put around it, against or for scripts: `)]}'`, `while(1);` and the
+/// like before it, or the call of a function. Text without these is as it was, without blanks around it.
+pub fn bare_json(text: &str) -> &str {
+    const GUARDS: [&str; 7] =
+        ["/**/", ")]}'", "{}&&", "while(1);", "while(true);", "for(;;);", "throw1;"];
+    let text = text.trim();
+    let begins_with_json = |text: &str| text.starts_with(['{', '[', '"']);
+    let unguarded = |text| GUARDS.iter().find_map(|guard| without_guard(text, guard));
+    let inner = unguarded(text).unwrap_or(text).trim_start();
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_$.[]".contains(c);
+    let called = inner.split_once('(').filter(|(name, _)| {
+        let name = name.trim_end();
+        !name.is_empty() && name.chars().all(is_of_name)
+    });
+    let inner = called.map_or(inner, |(_, argument)| {
+        let argument = argument.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+        argument.strip_suffix(')').unwrap_or(argument).trim()
+    });
+    if begins_with_json(inner) { inner } else { text }
+}
+
+/// The text behind `guard`, which may have blanks in it.
+fn without_guard<'a>(text: &'a str, guard: &str) -> Option<&'a str> {
+    let mut rest = text;
+    for char in guard.chars() {
+        rest = rest.trim_start().strip_prefix(char)?;
+    }
+    Some(rest.trim_start_matches([',', ';']))
+}
+
 /// True if a text holds more values than `most`, or would if it were JSON. A key counts as the value it
 /// names.
 fn has_more_values(text: &[u8], most: usize) -> bool {
@@ -58,6 +88,28 @@ fn after_string(mut text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_found_within_guards_and_calls() {
+        for text in [
+            ")]}'\n[1]",
+            ")]}',\n[1]",
+            "while (1); [1]",
+            "while(1);[1]\n",
+            "for (;;);[1]",
+            "throw 1; [1]",
+            "{} && [1]",
+            "/**/cb([1]);",
+            "cb([1])",
+            "jQuery_1.cb ( [1] ) ;\r\n",
+            "[1]",
+        ] {
+            assert_eq!(bare_json(text), "[1]", "{text}");
+        }
+        for text in ["completed(3)", "a sentence ([1])", "2|(x)|{}", "while", "{}", "", "no ]"] {
+            assert_eq!(bare_json(text), text);
+        }
+    }
 
     #[test]
     fn values_are_counted_wherever_they_stand_and_not_in_strings() {

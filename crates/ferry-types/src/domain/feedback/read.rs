@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::bounded_json::from_json_within;
+use crate::domain::bounded_json::{bare_json, from_json_within};
 use crate::domain::sanitize::sanitize;
 
 /// So many complaints are read; one more says how many there are besides.
@@ -32,7 +32,7 @@ pub enum RawItem {
 const MAX_DEPTH: usize = 4;
 
 /// Reads feedback: lines, a JSON array of strings, or one JSON string with line breaks, also in a
-/// string once more or as the only member of an object. Never fails: what has none of these forms
+/// string once more or as the only member of an object, guarded or not. Never fails: what has none of these forms
 /// is one message.
 pub fn read(text: &str) -> Vec<RawItem> {
     unwrapped(text, MAX_DEPTH)
@@ -40,7 +40,7 @@ pub fn read(text: &str) -> Vec<RawItem> {
 
 fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let mut value = from_json_within(text.as_bytes(), MAX_VALUES);
+    let mut value = from_json_within(bare_json(text).as_bytes(), MAX_VALUES);
     if let Ok(Value::Object(object)) = &mut value
         && object.len() == 1
         && let Some(only) = object.values().next().filter(|v| v.is_array() || v.is_string())

@@ -37,6 +37,8 @@ fn every_form_of_a_body_is_read_alike() {
         "2|x|not a date\n13||empty | or so\n",
         "\u{feff}\r\n 2|x|not a date\r\n\r\n13||empty | or so",
         r#"["2|x|not a date","13||empty | or so"]"#,
+        r#")]}',["2|x|not a date","13||empty | or so"]"#,
+        r#"cb(["2|x|not a date","13||empty | or so"]);"#,
         r#"["2|x|not a date\n13||empty | or so", null, " "]"#,
         r#""2|x|not a date\r\n13||empty | or so""#,
         r#""[\"2|x|not a date\",\"13||empty | or so\"]""#,
