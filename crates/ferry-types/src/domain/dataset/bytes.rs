@@ -7,6 +7,9 @@ const SAVE_AS: &str = "UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma del
 /// Hint for a workbook.
 const SAVE_AS_CSV: &str = "CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`";
 
+/// Ctrl-Z.
+const END_MARK: u8 = 0x1a;
+
 /// Looking for UTF-16 without a byte order mark needs no more.
 const SAMPLE: usize = 4096;
 
@@ -16,6 +19,19 @@ pub(super) fn without_bom(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+/// `bytes` without what stands around the text: byte order marks, and the mark that old programs put at
+/// the end of a file, with blanks around it.
+pub(super) fn text_of(bytes: &[u8]) -> &[u8] {
+    let text = without_bom(bytes);
+    let is_behind = |byte: &u8| *byte == END_MARK || byte.is_ascii_whitespace();
+    let behind = text.iter().rev().take_while(|byte| is_behind(byte)).count();
+    let start = text.len() - behind;
+    match text[start..].iter().position(|byte| *byte == END_MARK) {
+        Some(at) => &text[..start + at],
+        None => text,
+    }
 }
 
 /// Says what a file is that cannot be read as CSV at all.
@@ -30,10 +46,14 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
         let message = format!("the file is {what}");
         return Some(Problem::new(Kind::NotCsv, Location::default(), message, SAVE_AS_CSV));
     }
-    if is_utf16(bytes) {
-        let message = "the text is UTF-16, as a spreadsheet saves `Unicode Text`";
+    let wide = if is_utf32(bytes) {
+        Some("the text is UTF-32")
+    } else {
+        is_utf16(bytes).then_some("the text is UTF-16, as a spreadsheet saves `Unicode Text`")
+    };
+    if let Some(message) = wide {
         let problem = Problem::new(Kind::Utf16, Location::default(), message, SAVE_AS);
-        return Some(problem.fixable(from_utf16(bytes).is_some()));
+        return Some(problem.fixable(from_wide(bytes).is_some()));
     }
     let start =
         without_bom(&bytes[..bytes.len().min(SAMPLE)]).trim_ascii_start().to_ascii_lowercase();
@@ -51,8 +71,20 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
     Some(Problem::new(Kind::NotCsv, Location::default(), message, SAVE_AS_CSV))
 }
 
-/// The text of UTF-16 bytes, if all of them are text.
-pub(super) fn from_utf16(bytes: &[u8]) -> Option<String> {
+/// The text of UTF-16 or UTF-32 bytes, if all of them are text.
+pub(super) fn from_wide(bytes: &[u8]) -> Option<String> {
+    if is_utf32(bytes) {
+        let is_big = bytes.starts_with(b"\0\0");
+        let (units, rest) = bytes.as_chunks::<4>();
+        let read = |unit: &[u8; 4]| {
+            char::from_u32(if is_big {
+                u32::from_be_bytes(*unit)
+            } else {
+                u32::from_le_bytes(*unit)
+            })
+        };
+        return units.iter().map(read).collect::<Option<String>>().filter(|_| rest.is_empty());
+    }
     if !is_utf16(bytes) {
         return None;
     }
@@ -63,6 +95,16 @@ pub(super) fn from_utf16(bytes: &[u8]) -> Option<String> {
         |pair: &[u8; 2]| if is_big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
     let text = char::decode_utf16(pairs.iter().map(read)).collect::<Result<String, _>>().ok()?;
     rest.is_empty().then_some(text)
+}
+
+/// In most texts, half of the bytes are zeros, in pairs. In UTF-16 such a pair is a NUL.
+fn is_utf32(bytes: &[u8]) -> bool {
+    let (units, _) = bytes[..bytes.len().min(SAMPLE)].as_chunks::<4>();
+    let is_all = |fits: fn(&[u8; 4]) -> bool| units.len() > 1 && units.iter().all(fits);
+    bytes.starts_with(b"\xff\xfe\0\0")
+        || bytes.starts_with(b"\0\0\xfe\xff")
+        || is_all(|unit| *unit != [0; 4] && matches!(unit, [_, _, 0, 0]))
+        || is_all(|unit| *unit != [0; 4] && matches!(unit, [0, 0, _, _]))
 }
 
 /// Text of Latin letters and digits has a zero in every other byte.

@@ -5,7 +5,7 @@
 use csv::ByteRecord;
 
 use super::blank;
-use super::bytes::{self, without_bom};
+use super::bytes::{self, text_of, without_bom};
 use super::check::check;
 use super::datetime;
 use super::forms;
@@ -22,7 +22,7 @@ use super::wrapped;
 pub struct Fixed {
     /// The text.
     pub text: String,
-    /// True if the original began with a byte order mark, or was UTF-16.
+    /// True if the original began with a byte order mark, or was UTF-16 or UTF-32.
     pub had_other_encoding: bool,
     /// Number of records whose line end became CRLF.
     pub line_ends: u64,
@@ -54,7 +54,7 @@ pub fn canonical(table: Table, text: &str) -> String {
 /// assert_eq!(text, "SITE-1,03/03/2025,09:00,03/03/2025,16:30\r\n");
 /// ```
 pub fn fix(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<Fixed>) {
-    let decoded = bytes::from_utf16(bytes);
+    let decoded = bytes::from_wide(bytes);
     let text = decoded.as_deref().map_or(bytes, str::as_bytes);
     let mut report = check(table, file, text).0;
     if let Some(problem) = bytes::foreign(bytes).filter(|_| decoded.is_some()) {
@@ -102,7 +102,7 @@ struct Written {
 
 impl<'a> Writer<'a> {
     fn new(table: Table, text: &'a [u8], is_fixing: bool) -> Self {
-        let source = without_bom(text);
+        let source = text_of(text);
         let opening = Opening::of(table, source);
         let text = Vec::with_capacity(source.len() + source.len() / 32);
         let written = Written { text, line_ends: 0 };

@@ -45,9 +45,12 @@ pub fn check(table: Table, file: &str, bytes: &[u8]) -> (Report, Option<String>)
         listing.add(problem);
         return (listing.report, None);
     }
-    let text = bytes::without_bom(bytes);
-    let mut check = Check::new(table, text, bytes.len() - text.len(), listing);
+    let (whole, text) = (bytes::without_bom(bytes), bytes::text_of(bytes));
+    let mut check = Check::new(table, text, bytes.len() - whole.len(), listing);
     check.run();
+    if text.len() < whole.len() {
+        check.end_mark();
+    }
     let report = check.listing.report;
     let text = std::str::from_utf8(bytes).ok().filter(|_| report.is_valid());
     (report, text.map(str::to_owned))

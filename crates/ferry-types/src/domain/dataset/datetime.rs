@@ -2,6 +2,9 @@
 
 use chrono::{Datelike, NaiveDate};
 
+/// The first year of a date.
+pub(super) const FIRST_YEAR: i32 = 1000;
+
 /// The day that `DD/MM/YYYY` names, as a number, if it is a real one.
 pub(super) fn day(cell: &[u8]) -> Option<i32> {
     let [d1, d2, b'/', m1, m2, b'/', y1, y2, y3, y4] = *cell else {
@@ -10,8 +13,8 @@ pub(super) fn day(cell: &[u8]) -> Option<i32> {
     let year = number(&[y1, y2, y3, y4])?;
     let (month, day) = (number(&[m1, m2])? as u32, number(&[d1, d2])? as u32);
     let date = NaiveDate::from_ymd_opt(year, month, day)?;
-    // The calendar has no year 0.
-    (year > 0).then(|| date.num_days_from_ce())
+    // A year below has two digits and zeros before them.
+    (year >= FIRST_YEAR).then(|| date.num_days_from_ce())
 }
 
 /// The minute of the day that `hh:mm` names, from 00:00 to 23:59.
@@ -35,7 +38,7 @@ mod tests {
 
     #[test]
     fn only_days_of_the_calendar_are_dates() {
-        for good in ["01/01/0001", "29/02/2024", "31/12/9999"] {
+        for good in ["01/01/1000", "29/02/2024", "31/12/9999"] {
             assert!(day(good.as_bytes()).is_some(), "{good}");
         }
         for bad in [
@@ -45,6 +48,8 @@ mod tests {
             "01/00/2025",
             "01/13/2025",
             "01/01/0000",
+            "03/03/0025",
+            "31/12/0999",
             "1/1/2025",
             "01-01-2025",
             "2025/01/01",

@@ -4,7 +4,7 @@ use csv::ByteRecord;
 use serde::{Deserialize, Serialize};
 
 use super::alignment::{Pair, align};
-use super::bytes::without_bom;
+use super::bytes::text_of;
 use super::opening::Opening;
 use super::records::{Records, is_blank};
 use super::report::excerpt;
@@ -114,7 +114,7 @@ impl Difference {
 
 impl<'a> Rows<'a> {
     fn of(table: Table, text: &'a str) -> Self {
-        let bytes = without_bom(text.as_bytes());
+        let bytes = text_of(text.as_bytes());
         let opening = Opening::of(table, bytes);
         let delimiter = opening.delimiter;
         let mut records = Records::new(bytes, opening.start, delimiter);

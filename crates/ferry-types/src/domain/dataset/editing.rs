@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use csv::ByteRecord;
 
-use super::bytes::without_bom;
+use super::bytes::{text_of, without_bom};
 use super::edits::{EditError, RowEdits, TextEdits};
 use super::opening::Opening;
 use super::records::{Records, is_blank, value};
@@ -41,7 +41,8 @@ pub struct Edited {
 /// # Ok::<(), ferry_types::domain::dataset::EditError>(())
 /// ```
 pub fn edited(table: Table, text: &str, edits: &TextEdits) -> Result<Edited, EditError> {
-    let bytes = without_bom(text.as_bytes());
+    let bytes = text_of(text.as_bytes());
+    let bom = text.len() - without_bom(text.as_bytes()).len();
     let opening = Opening::of(table, bytes);
     let mut editing = Editing {
         table,
@@ -49,7 +50,7 @@ pub fn edited(table: Table, text: &str, edits: &TextEdits) -> Result<Edited, Edi
         delimiter: opening.delimiter,
         line_break: line_break(bytes, opening.start, opening.delimiter),
         copied: 0,
-        written: text.as_bytes()[..text.len() - bytes.len()].to_vec(),
+        written: text.as_bytes()[..bom].to_vec(),
         counts: Edited::default(),
     };
     editing.written.reserve(bytes.len());

@@ -4,15 +4,19 @@
 
 mod date;
 mod form;
+mod plain;
 mod text;
 mod time;
+
+use std::borrow::Cow;
 
 pub(super) use form::{AMBIGUOUS, Form, MONTH_FIRST};
 pub(super) use text::remark;
 
 use super::schema::ColumnType;
 use crate::domain::dataset::blank;
-use form::{certain, spreadsheet_error};
+use form::{FORMULA, certain, spreadsheet_error, uncertain};
+use plain::plain;
 
 /// Longer cells are no dates or times.
 pub(super) const MAX_BYTES: usize = 160;
@@ -23,23 +27,44 @@ pub(super) fn recognize(holds: ColumnType, cell: &[u8]) -> Option<Form> {
         return None;
     }
     let text = std::str::from_utf8(cell).ok()?;
-    let plain = blank::plain(text);
-    let bare = plain.trim_matches(QUOTES).trim();
+    let shown = blank::plain(text);
+    let inside = inside(&shown);
+    let plain = plain(inside);
+    let bare = plain.as_ref();
     let is_strict = match holds {
         ColumnType::Date => super::datetime::day(bare.as_bytes()).is_some(),
         ColumnType::Time => super::datetime::minute(bare.as_bytes()).is_some(),
         ColumnType::Text | ColumnType::TimeReference => return None,
     };
     if is_strict {
-        let is_quoted = plain != bare;
-        let name =
-            if is_quoted { "has quotes as text" } else { "has an invisible character inside" };
+        let name = match bare {
+            _ if shown.starts_with('=') => FORMULA,
+            _ if bare != inside => "has digits or marks that only look like the plain ones",
+            _ if shown != bare => "has quotes as text",
+            _ => "has an invisible character inside",
+        };
         return Some(certain(name, bare.to_owned()));
     }
-    spreadsheet_error(bare).or_else(|| match holds {
+    let form = spreadsheet_error(bare).or_else(|| match holds {
         ColumnType::Date => date::recognize(bare),
         _ => time::recognize(bare),
-    })
+    });
+    form.or_else(|| shown.starts_with('=').then(|| uncertain(FORMULA, None)))
+}
+
+/// The cell without blanks, quotes and the like around it, and with plain digits and marks.
+pub(super) fn look(cell: &[u8]) -> Cow<'_, [u8]> {
+    let cell = blank::trim(cell);
+    let is_plain = cell.is_ascii() && !cell.starts_with(b"=") && !cell.starts_with(b"'");
+    match std::str::from_utf8(cell).ok().filter(|_| !is_plain) {
+        Some(text) => plain(inside(text)).into_owned().into_bytes().into(),
+        None => Cow::Borrowed(cell),
+    }
+}
+
+/// The text of a cell without the formula and the quotes around it.
+fn inside(text: &str) -> &str {
+    text.strip_prefix('=').unwrap_or(text).trim_matches(QUOTES).trim()
 }
 
 /// Straight and typographic quotes, which mean nothing in CSV where they are not the first byte of a cell.

@@ -3,6 +3,7 @@
 use csv::ByteRecord;
 
 use super::blank;
+use super::forms;
 use super::report::{Kind, excerpt};
 use super::schema::{Column, Table};
 
@@ -48,7 +49,7 @@ pub(super) struct HeaderError {
 pub(super) fn is_header(record: &ByteRecord) -> bool {
     let names = record.iter().filter(|cell| is_known(cell)).count();
     let others = || record.iter().skip(1).map(blank::trim);
-    let has_digits = others().any(|cell| cell.first().is_some_and(u8::is_ascii_digit));
+    let has_digits = others().any(|cell| forms::look(cell).first().is_some_and(u8::is_ascii_digit));
     let words = others().filter(|cell| !cell.is_empty()).count();
     names > 1 || (!has_digits && (names == 1 || words > 1))
 }

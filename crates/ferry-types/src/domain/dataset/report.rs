@@ -77,7 +77,7 @@ closed_set! {
         EmptyDataset = "empty_dataset",
         /// A workbook or an archive, not CSV.
         NotCsv = "not_csv",
-        /// UTF-16 text.
+        /// UTF-16 or UTF-32 text.
         Utf16 = "utf16",
         /// Text in the Windows-1252 encoding.
         Windows1252 = "windows1252",
@@ -123,7 +123,7 @@ closed_set! {
         NotATimeReference = "not_a_time_reference",
         /// Blanks around a date or a time, which are left out of the upload.
         BlanksAround = "blanks_around",
-        /// A no-break, zero-width or other invisible character in a cell, or around the name of a column.
+        /// A no-break, zero-width or other invisible character in a cell, around the name of a column, or at the end of the file.
         InvisibleCharacter = "invisible_character",
         /// A text that a spreadsheet or a word processor changed.
         ChangedText = "changed_text",

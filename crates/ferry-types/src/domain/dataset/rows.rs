@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use csv::ByteRecord;
 
-use super::bytes::without_bom;
+use super::bytes::text_of;
 use super::opening::Opening;
 use super::records::{Lines, Records, is_blank};
 use super::schema::Table;
@@ -25,7 +25,7 @@ pub(in crate::domain) struct Row<'a> {
 /// Shows every record of a text of `table`, the header first if there is one. Rows of empty cells are
 /// left out, as in the canonical form.
 pub(in crate::domain) fn each_row(table: Table, text: &str, mut visit: impl FnMut(&Row<'_>)) {
-    let bytes = without_bom(text.as_bytes());
+    let bytes = text_of(text.as_bytes());
     let opening = Opening::of(table, bytes);
     let (mut records, mut lines) = (Records::new(bytes, opening.start, b','), Lines::new(bytes));
     let (mut record, mut number, mut uploaded) = (ByteRecord::new(), 0, 1);

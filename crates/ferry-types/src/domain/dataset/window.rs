@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use csv::ByteRecord;
 
-use super::bytes::without_bom;
+use super::bytes::text_of;
 use super::opening::Opening;
 use super::records::{Lines, Records, is_blank};
 use super::schema::Table;
@@ -51,7 +51,7 @@ pub fn window(
     count: usize,
     of: Option<&BTreeSet<u64>>,
 ) -> Window {
-    let bytes = without_bom(text.as_bytes());
+    let bytes = text_of(text.as_bytes());
     let opening = Opening::of(table, bytes);
     let mut records = Records::new(bytes, opening.start, opening.delimiter);
     let (mut lines, mut record, mut number) = (Lines::new(bytes), ByteRecord::new(), 0);

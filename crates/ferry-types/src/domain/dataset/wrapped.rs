@@ -3,6 +3,7 @@
 use csv::ByteRecord;
 
 use super::blank;
+use super::forms;
 use super::header;
 use super::quotes::{after_quote, error};
 use super::records::Records;
@@ -33,7 +34,7 @@ fn likely_cells(record: &ByteRecord) -> impl Iterator<Item = &[u8]> {
 
 /// True for a cell that may be a date or a time.
 pub(super) fn is_moment(cell: &[u8]) -> bool {
-    let cell = blank::trim(cell);
+    let cell = forms::look(cell);
     let is_mark = |byte: &u8| matches!(byte, b'/' | b':' | b'-' | b'.');
     cell.first().is_some_and(u8::is_ascii_digit)
         && cell.iter().all(|byte| byte.is_ascii_digit() || is_mark(byte))

@@ -150,6 +150,14 @@ impl Check<'_> {
         });
     }
 
+    pub(super) fn end_mark(&mut self) {
+        let message = "the file ends in Ctrl-Z (U+001A), which old programs put there";
+        let expected = "nothing behind the last row; it is left out of the upload";
+        let location = self.position(self.text.len());
+        let problem = Problem::new(Kind::InvisibleCharacter, location, message, expected);
+        self.listing.add(problem.fixable(true));
+    }
+
     /// Warns of line ends that many programs do not take for one.
     pub(super) fn check_line_end(&mut self, span: &Range<usize>) {
         if !self.text[span.end..].starts_with(b"\r") || self.text[span.end..].starts_with(b"\r\n") {

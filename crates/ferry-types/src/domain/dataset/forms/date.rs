@@ -4,9 +4,12 @@ use chrono::{Days, NaiveDate};
 
 use super::form::{AMBIGUOUS, Form, MONTH_FIRST, certain, uncertain};
 use super::time;
+use crate::domain::dataset::datetime::FIRST_YEAR;
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+const TWO_DIGITS: &str = "has a year of two digits";
 
 /// Recognizes a date; `text` has plain blanks and no quotes around it.
 pub(super) fn recognize(text: &str) -> Option<Form> {
@@ -35,15 +38,14 @@ fn parts(text: &str) -> Option<Vec<&str>> {
     let is_number =
         |part: &&str| matches!(part.len(), 1..=17) && part.bytes().all(|b| b.is_ascii_digit());
     let parts: Vec<_> = text.split(mark).collect();
-    (matches!(mark, '/' | '-' | '.' | ',' | ' ' | '–') && parts.iter().all(is_number))
-        .then_some(parts)
+    (matches!(mark, '/' | '-' | '.' | ',' | ' ') && parts.iter().all(is_number)).then_some(parts)
 }
 
 fn date(year: &str, month: &str, day: &str) -> Option<String> {
     if day.len() > 2 || month.len() > 2 || year.len() != 4 {
         return None;
     }
-    let year = year.parse().ok().filter(|year| *year > 0)?;
+    let year = year.parse().ok().filter(|year| *year >= FIRST_YEAR)?;
     let date = NaiveDate::from_ymd_opt(year, month.parse().ok()?, day.parse().ok()?)?;
     Some(written(date))
 }
@@ -52,7 +54,15 @@ fn written(date: NaiveDate) -> String {
     date.format("%d/%m/%Y").to_string()
 }
 
+/// A year of two digits with zeros before them, as a spreadsheet writes it in a format of four.
+fn padded_year(year: &str) -> Option<String> {
+    year.strip_prefix("00").filter(|year| year.len() == 2).map(|year| format!("20{year}"))
+}
+
 fn year_first(year: &str, month: &str, day: &str) -> Option<Form> {
+    if let Some(year) = padded_year(year) {
+        return Some(uncertain(TWO_DIGITS, Some(date(&year, month, day)?)));
+    }
     Some(certain("has the year first", date(year, month, day)?))
 }
 
@@ -64,13 +74,17 @@ fn of_three(
     has_dots: bool,
     has_slashes: bool,
 ) -> Option<Form> {
+    if let Some(year) = padded_year(year) {
+        let date = date(&year, second, first).or_else(|| date(&year, first, second))?;
+        return Some(uncertain(TWO_DIGITS, Some(date)));
+    }
     if year.len() == 2 {
         let full = format!("20{year}");
         // The year may be meant as the first number, too.
         let instead = date(&full, second, first).filter(|_| first == second);
         let is_date = date(&full, second, first).or_else(|| date(&full, first, second));
         let is_date = is_date.or_else(|| date(&format!("20{first:0>2}"), second, year));
-        return is_date.map(|_| uncertain("has a year of two digits", instead));
+        return is_date.map(|_| uncertain(TWO_DIGITS, instead));
     }
     let (day_first, month_first) = (date(year, second, first), date(year, first, second));
     match (day_first, month_first) {

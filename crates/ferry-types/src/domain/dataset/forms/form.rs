@@ -24,6 +24,9 @@ pub(super) fn uncertain(name: &'static str, instead: Option<String>) -> Form {
     Form { name, instead, is_certain: false }
 }
 
+/// A text that a spreadsheet was to leave as it is.
+pub(super) const FORMULA: &str = "is a spreadsheet's formula";
+
 /// Cells that a spreadsheet could not show or not calculate.
 pub(super) fn spreadsheet_error(text: &str) -> Option<Form> {
     let word = text.strip_prefix('#')?;

@@ -1,6 +1,6 @@
 //! Recognizes texts that a spreadsheet or a word processor changed.
 
-use super::form::spreadsheet_error;
+use super::form::{FORMULA, spreadsheet_error};
 
 /// Names what a program did to the text of a cell. The text is uploaded as it is.
 pub(in crate::domain::dataset) fn remark(cell: &[u8]) -> Option<&'static str> {
@@ -8,7 +8,11 @@ pub(in crate::domain::dataset) fn remark(cell: &[u8]) -> Option<&'static str> {
         b'0'..=b'9' => {
             is_shortened(cell).then_some("is a long number that a spreadsheet shortened")
         }
-        b'=' => cell.starts_with(b"=\"").then_some("is a spreadsheet's formula"),
+        b'=' => cell.starts_with(b"=\"").then_some(FORMULA),
+        b'\'' => cell
+            .get(1)
+            .is_some_and(|byte| byte.is_ascii_digit() || b"=+-@".contains(byte))
+            .then_some("begins with an apostrophe, which a spreadsheet hides"),
         b'#' => spreadsheet_error(std::str::from_utf8(cell).ok()?).map(|form| form.name),
         128.. => {
             let text = std::str::from_utf8(cell).ok()?;

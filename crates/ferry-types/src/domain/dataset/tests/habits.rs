@@ -57,6 +57,18 @@ fn dates_in_other_forms_are_named_once() {
         ("#VALUE!", ["error value", "such as 31/12/2025"]),
         ("\u{201c}04/03/2025\u{201d}", ["quotes as text", "here `04/03/2025`"]),
         ("04/03/\u{200b}2025", [r"\u{200b}", "here `04/03/2025`"]),
+        ("03/04/0025", ["year of two digits", "here `03/04/2025`"]),
+        ("0025-03-04", ["year of two digits", "here `04/03/2025`"]),
+        ("2025\u{2011}03\u{2011}04", ["year first", "here `04/03/2025`"]),
+        ("03\u{2010}03\u{2010}2025", ["other marks than slashes", "here `03/03/2025`"]),
+        ("04\u{2044}03\u{2044}2025", ["look like the plain ones", "here `04/03/2025`"]),
+        ("04\u{2215}03\u{2215}2025", ["look like the plain ones", "here `04/03/2025`"]),
+        ("０４/０３/２０２５", ["look like the plain ones", "here `04/03/2025`"]),
+        ("٠٤/٠٣/٢٠٢٥", ["look like the plain ones", "here `04/03/2025`"]),
+        ("=\"04/03/2025\"", ["formula", "here `04/03/2025`"]),
+        ("=\"2025-03-04\"", ["year first", "here `04/03/2025`"]),
+        ("=TODAY()", ["formula", "such as 31/12/2025"]),
+        ("'04/03/2025", ["quotes as text", "here `04/03/2025`"]),
     ] {
         let report = one_line(with_dates(date), &words);
         assert_eq!((report.error_count, report.problems[0].count), (4, 4), "{date}");
@@ -87,6 +99,10 @@ fn times_in_other_forms_are_named_once() {
         ("0930", ["no colon", "here `09:30`"]),
         ("1899-12-30 09:00:00", ["a date before the time", "here `09:00`"]),
         ("####", ["too narrow", "such as 09:00"]),
+        ("09：00", ["look like the plain ones", "here `09:00`"]),
+        ("٩:٠٠", ["no leading zero", "here `09:00`"]),
+        ("=\"09:00\"", ["formula", "here `09:00`"]),
+        ("'09:00", ["quotes as text", "here `09:00`"]),
     ] {
         let report = one_line(with_times(time), &words);
         assert_eq!((report.error_count, report.problems[0].count), (4, 4), "{time}");
@@ -124,6 +140,30 @@ fn blanks_around_names_of_columns_are_named_with_the_column_and_the_character() 
     assert!(
         report([&HEADER.replace("StartTime", " StartTime\t"), ROW].concat()).problems.is_empty()
     );
+}
+
+#[test]
+fn an_end_mark_of_old_programs_is_left_out_with_a_warning() {
+    for end in ["\u{1a}", "\u{1a}\r\n", "\u{1a}\u{1a} \u{1a}\n"] {
+        for text in [[HEADER, ROW, end].concat(), [HEADER, ROW.trim_end(), end].concat()] {
+            let report = one_line(&text, &["ends in Ctrl-Z (U+001A)", "left out of the upload"]);
+            assert!(report.is_valid() && report.rows == 1, "{text:?}");
+            let whole = [HEADER, ROW].concat().replace('\n', "\r\n");
+            assert_eq!(canonical(Table::Data, &text), whole);
+        }
+    }
+    assert!(!report([HEADER, "R\u{1a},x\n"].concat()).is_valid());
+}
+
+#[test]
+fn rows_without_a_header_are_no_header_whatever_their_digits() {
+    for row in
+        ["R1,٠٤/٠٣/٢٠٢٥,٠٩:٠٠,٠٤/٠٣/٢٠٢٥,١٠:٠٠", "R1,=\"04/03/2025\",'09:00,'04/03/2025,'10:00"]
+    {
+        let found = report(row);
+        assert!(kinds(&found).iter().all(|kind| matches!(kind, Kind::NotADate | Kind::NotATime)));
+        assert!(found.is_fixable() && found.rows == 1, "{}", shown(&found));
+    }
 }
 
 #[test]
@@ -249,11 +289,13 @@ fn texts_that_a_program_changed_are_a_warning() {
         ("1.23457E+11", "spreadsheet shortened"),
         ("#N/A", "error value"),
         ("=\"\"00123\"\"", "formula"),
+        ("'00123", "apostrophe"),
         ("\u{201c}R1\u{201d}", "typographic quotes"),
     ] {
         assert!(one_line(ROW.replace("R1", text), &[words]).is_valid(), "{text}");
     }
     assert_eq!(kinds(&report(ROW.replace("R1", "#12A"))), []);
+    assert_eq!(kinds(&report(ROW.replace("R1", "'t Hart"))), []);
 }
 
 #[test]

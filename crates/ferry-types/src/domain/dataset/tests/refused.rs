@@ -1,6 +1,7 @@
 //! Locations of errors, of which none hides another.
 
 use super::*;
+use crate::domain::dataset::fix;
 
 #[test]
 fn every_problem_is_reported_at_once_with_its_place() {
@@ -91,6 +92,24 @@ fn a_dataset_without_rows_is_empty() {
     for text in ["", "\u{feff}", HEADER, "\n\r\n  \n"] {
         let report = report(text);
         assert_eq!((kinds(&report), report.rows), (vec![Kind::EmptyDataset], 0), "{text:?}");
+    }
+}
+
+#[test]
+fn utf32_is_recognized_with_and_without_a_mark() {
+    let text = [HEADER, ROW].concat();
+    for mark in ["", "\u{feff}"] {
+        let chars = || mark.chars().chain(text.chars()).map(u32::from);
+        let wide: [Vec<u8>; 2] = [
+            chars().flat_map(u32::to_le_bytes).collect(),
+            chars().flat_map(u32::to_be_bytes).collect(),
+        ];
+        for bytes in wide {
+            let (report, fixed) = fix(Table::Data, "trips.csv", &bytes);
+            assert_eq!(kinds(&report), [Kind::Utf16]);
+            assert!(report.problems[0].message.contains("UTF-32"));
+            assert_eq!(fixed.expect("it can be decoded").text, text.replace('\n', "\r\n"));
+        }
     }
 }
 
