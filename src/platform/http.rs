@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, ClientBuilder, StatusCode, Url};
+use serde::de::IgnoredAny;
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::coding::{Decoded, End, decode};
@@ -134,7 +135,7 @@ impl Wire for HttpWire {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
-                Err(error) if needed => {
+                Err(error) if needed && !is_whole_json(&body) => {
                     let what = format!("the response was cut short: {}", cause(error));
                     return Err(TransportError::CutShort(what));
                 }
@@ -143,6 +144,12 @@ impl Wire for HttpWire {
         }
         decoded(WireResponse { status, headers, body }, limit).await
     }
+}
+
+/// True for JSON that lacks nothing, whatever was announced to follow. The end of a number is not known.
+fn is_whole_json(body: &[u8]) -> bool {
+    let begins = body.trim_ascii_start().first().is_some_and(|byte| b"\"{[".contains(byte));
+    begins && serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// The same response without content codings; of an error, as much of it as can be decoded.

@@ -134,11 +134,27 @@ fn read(text: &str) -> Read {
             _ => break,
         }
     }
+    if let Some(member) = element(&text) {
+        return Read::Members(vec![member]);
+    }
     let is_word = !text.is_empty()
         && text.chars().count() <= MAX_WORD
         && !text.contains(['<', '{', '[', '"'])
         && !text.chars().any(char::is_control);
     if is_word { Read::Word(text) } else { Read::Other }
+}
+
+/// The only element of XML, as some frameworks write a string.
+fn element(text: &str) -> Option<Member> {
+    let text = match text.strip_prefix("<?xml") {
+        Some(rest) => rest.split_once("?>")?.1.trim_start(),
+        None => text,
+    };
+    let (tag, rest) = text.strip_prefix('<')?.split_once('>')?;
+    let name = tag.split_whitespace().next()?;
+    let value = rest.strip_suffix('>')?.strip_suffix(name)?.strip_suffix("</")?.trim();
+    let is_value = !value.contains('<') && !is_web_page(text);
+    is_value.then(|| Member { name: name.to_lowercase(), value: value.to_owned() })
 }
 
 fn collect(value: &Value, name: &str, depth: usize, members: &mut Vec<Member>) {
@@ -185,6 +201,8 @@ mod tests {
             ")]}'\n\"Processing\"",
             r#"while(1);{"status":"Processing"}"#,
             r#"cb({"status":"Processing"});"#,
+            "<string>Processing</string>",
+            "<?xml version=\"1.0\"?>\r\n<string xmlns=\"http://a/\">Processing</string>\r\n",
             r#"/**/cb("Processing")"#,
         ] {
             assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
@@ -211,6 +229,9 @@ mod tests {
             "",
             "a\nb",
             "<p>",
+            "<error>failed</error>",
+            "<html>Processing</html>",
+            "<a><b>Processing</b></a>",
         ] {
             assert_eq!(word(text), None, "{text}");
         }
@@ -228,6 +249,7 @@ mod tests {
             serde_json::to_string(&format!("\"{UUID}\"")).expect("a text has a JSON form"),
             format!("for(;;);{{\"token\":\"{UUID}\"}}"),
             format!("cb(\"{UUID}\");"),
+            format!("<string xmlns=\"http://a/\">{UUID}</string>"),
         ] {
             assert_eq!(processing_token(&text).as_deref(), Some(UUID), "{text}");
         }

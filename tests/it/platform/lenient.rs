@@ -288,6 +288,17 @@ async fn texts_are_read_in_their_charset() {
 }
 
 #[tokio::test]
+async fn whole_json_is_read_whatever_was_announced_to_follow() {
+    let lost = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n";
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n26\r\n";
+    for encoded in [format!("{lost}\"{TOKEN}\""), format!("{chunked}\"{TOKEN}\"\r\n")] {
+        assert_eq!(raw(encoded).upload(upload("n")).await.as_deref(), Ok(TOKEN));
+    }
+    let cut = raw(format!("{lost}{TOKEN}")).upload(upload("n")).await;
+    assert!(is_unreadable(&cut), "{cut:?}");
+}
+
+#[tokio::test]
 async fn an_upload_whose_answer_breaks_off_was_accepted_with_an_unreadable_token() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n\"3f25",
