@@ -41,7 +41,7 @@ enum Coding {
     /// The bare form.
     Deflate,
     Gzip,
-    /// What the name `deflate` stands for.
+    /// The form that the name `deflate` stands for.
     Zlib,
     Zstd,
 }

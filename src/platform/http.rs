@@ -61,8 +61,8 @@ impl Wires {
 /// the buffer of hyper.
 const MAX_HEADER_LINES: usize = 5000;
 
-/// Connections to where `url` leads, of which `idle` are kept. Content codings are decoded in `coding`,
-/// within limits.
+/// Connections to where `url` leads, at most `idle` of them between requests. Content codings are decoded
+/// in `coding`, within limits.
 fn client(limits: &Limits, url: &Url, idle: usize) -> Result<Client, ClientError> {
     let tls = match (is_loopback(url), url.scheme()) {
         (true, "http") => Tls::Unused,
