@@ -91,8 +91,8 @@ impl WriteRefusal {
                  configuration"
             }
             Self::MissingRights => {
-                "give the Redis user the right, as an administrator; `ferry doctor` names all that are \
-                 missing. Workers continue by themselves"
+                "give the Redis user the right, as an administrator with `ACL SETUSER`. Workers continue by \
+                 themselves"
             }
         }
     }
