@@ -52,6 +52,11 @@ impl Shutdown {
         self.reached(Phase::Draining).await;
     }
 
+    /// True if what is running is to be left.
+    pub fn is_aborting(&self) -> bool {
+        *self.phase.borrow() >= Phase::Aborting
+    }
+
     /// Ends when what is running is to be left.
     pub async fn aborting(&self) {
         self.reached(Phase::Aborting).await;

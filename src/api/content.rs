@@ -32,7 +32,7 @@ pub(super) struct FeedbackQuery {
     /// As the Platform sent it, with its own type.
     #[serde(default)]
     raw: Flag,
-    /// Another form: `csv` has a row for each row of the dataset that an item may mean.
+    /// Another form, whatever `raw` says: `csv` has a row for each row of the dataset that an item may mean.
     #[serde(rename = "as")]
     form: Option<FeedbackForm>,
 }
@@ -151,10 +151,7 @@ pub(super) async fn feedback(
     Query(FeedbackQuery { raw: Flag(raw), form }): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
-    if raw && form.is_some() {
-        return Err(ApiError::invalid("the parameters `raw` and `as` exclude each other"));
-    }
-    if !raw {
+    if !raw || form.is_some() {
         let (memory, items) = feedback_items(&shared, &caller, &submission).await?;
         let response = match form {
             Some(FeedbackForm::Csv) => as_it_is(csv(as_csv(&items))),

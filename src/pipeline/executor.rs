@@ -111,7 +111,8 @@ impl Executor {
             return StepOutcome::Decided(without_account(&self.context(step), claim.kind));
         };
         let (throttle, monotonic) = (&account.throttle, self.parts.monotonic.as_ref());
-        let guard = StepGuard::new(claim, &step.lease, step.claimed, throttle, monotonic);
+        let (lease, shutdown) = (&step.lease, &self.parts.shutdown);
+        let guard = StepGuard::new(claim, lease, step.claimed, throttle, monotonic, shutdown);
         let request = Box::pin(self.request(step, account, &guard));
         // Only an upload must not outlive its lease: nothing that is read can do harm.
         let requested = async {
@@ -140,7 +141,9 @@ impl Executor {
             None if may_have_arrived => {
                 StepOutcome::Decided(interrupted_upload(&self.context(step)))
             }
-            Some(None | Some(Err(Withheld::LeaseExpired))) | None => StepOutcome::GivenBack,
+            Some(None | Some(Err(Withheld::LeaseExpired | Withheld::Aborted))) | None => {
+                StepOutcome::GivenBack
+            }
         }
     }
 

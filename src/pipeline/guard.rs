@@ -1,11 +1,12 @@
-//! The guard of a step: its requests leave only while its lease is owned and its account is not
-//! throttled, and an upload only before its deadline.
+//! The guard of a step: its requests leave only while its lease is owned, its account is not throttled
+//! and the process does not end, and an upload only before its deadline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::leases::LeaseGuard;
 use super::throttle::Throttle;
 use crate::platform::{RequestGuard, Withheld};
+use crate::shutdown::Shutdown;
 use ferry_store::Claim;
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
 use ferry_types::domain::later;
@@ -20,6 +21,7 @@ pub(super) struct StepGuard<'a> {
     claimed: MonotonicTime,
     throttle: &'a Throttle,
     monotonic: &'a dyn MonotonicClock,
+    shutdown: &'a Shutdown,
     in_flight: AtomicBool,
     sent: AtomicBool,
 }
@@ -31,6 +33,7 @@ impl<'a> StepGuard<'a> {
         claimed: MonotonicTime,
         throttle: &'a Throttle,
         monotonic: &'a dyn MonotonicClock,
+        shutdown: &'a Shutdown,
     ) -> Self {
         Self {
             claim,
@@ -38,6 +41,7 @@ impl<'a> StepGuard<'a> {
             claimed,
             throttle,
             monotonic,
+            shutdown,
             in_flight: AtomicBool::new(false),
             sent: AtomicBool::new(false),
         }
@@ -62,6 +66,10 @@ impl<'a> StepGuard<'a> {
 
 impl RequestGuard for StepGuard<'_> {
     fn permit(&self) -> Result<(), Withheld> {
+        // What the aborted steps leave behind, such as memory, may wake one that has not been aborted yet.
+        if self.shutdown.is_aborting() {
+            return Err(Withheld::Aborted);
+        }
         if !self.lease.is_owned() {
             return Err(Withheld::LeaseExpired);
         }
@@ -109,6 +117,15 @@ mod tests {
 
     /// The answer of a guard, `since` after the claim of its step.
     fn permitted(kind: StepKind, deadline: Duration, since: Duration) -> Result<(), Withheld> {
+        permitted_by(&Shutdown::default(), kind, deadline, since)
+    }
+
+    fn permitted_by(
+        shutdown: &Shutdown,
+        kind: StepKind,
+        deadline: Duration,
+        since: Duration,
+    ) -> Result<(), Withheld> {
         let clock = Arc::new(SetClock::default());
         let now = timestamp(0);
         let id = SubmissionId::new(now, 1);
@@ -122,7 +139,19 @@ mod tests {
         let (claimed, throttle) = (clock.now(), Throttle::new(clock.clone()));
         let lease = Leases::new(LEASE, clock.clone()).keep(lease, claimed);
         *clock.0.lock() = since;
-        StepGuard::new(&claim, &lease, claimed, &throttle, clock.as_ref()).permit()
+        StepGuard::new(&claim, &lease, claimed, &throttle, clock.as_ref(), shutdown).permit()
+    }
+
+    #[test]
+    fn no_request_of_any_step_leaves_a_process_that_ends() {
+        let shutdown = Shutdown::default();
+        shutdown.drain();
+        let permitted = |kind| permitted_by(&shutdown, kind, LEASE * 2, Duration::from_millis(1));
+        assert!(StepKind::PLATFORM_KINDS.into_iter().all(|kind| permitted(kind).is_ok()));
+        shutdown.abort();
+        for kind in StepKind::PLATFORM_KINDS {
+            assert_eq!(permitted(kind), Err(Withheld::Aborted));
+        }
     }
 
     #[test]

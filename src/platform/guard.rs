@@ -23,6 +23,8 @@ pub enum Withheld {
     LeaseExpired,
     /// The deadline of an upload has passed.
     PastDeadline,
+    /// The process ends.
+    Aborted,
 }
 
 /// Lets each request leave.

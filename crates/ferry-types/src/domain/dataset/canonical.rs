@@ -171,7 +171,10 @@ impl<'a> Writer<'a> {
     fn is_dropped(&self, record: &ByteRecord) -> bool {
         let is_repeated =
             || !self.written.text.is_empty() && header::begins_with(self.table, record);
-        (!self.is_foreign() && records::is_blank(record)) || (self.is_fixing && is_repeated())
+        // Without the row behind it, a mark that stands in a cell would be that of the end of the file.
+        let ends_with_mark = || text_of(&self.written.text).len() < self.written.text.len();
+        let is_blank = !self.is_foreign() && records::is_blank(record) && !ends_with_mark();
+        is_blank || (self.is_fixing && is_repeated())
     }
 
     /// The cells that are written otherwise than they stand there.

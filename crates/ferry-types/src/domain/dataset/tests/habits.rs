@@ -153,6 +153,9 @@ fn an_end_mark_of_old_programs_is_left_out_with_a_warning() {
         }
     }
     assert!(!report([HEADER, "R\u{1a},x\n"].concat()).is_valid());
+    // It is no end mark before a row of commas, whether that is left out or not.
+    let once = canonical(Table::Data, &[HEADER, "R,x\u{1a}\n,,\n,,\n"].concat());
+    assert_eq!(canonical(Table::Data, &once), once);
 }
 
 #[test]
