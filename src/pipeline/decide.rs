@@ -53,12 +53,15 @@ pub(super) fn after_upload(
                 ..succeeded(Next::Step(context.next_poll(0, Some(Duration::ZERO), deadline)))
             }
         }
-        Err(error) if context.is_in_vain(&error) => Transition {
-            reason: Some(Reason::new(ReasonCode::Ambiguous, format!("{error}, again"))),
-            upload_ambiguous: true,
-            signal: signal_of(context, &error),
-            ..Transition::to(Next::Held)
-        },
+        Err(error) if context.is_in_vain(&error) => {
+            let text = format!("an earlier upload may have arrived, and so may this one: {error}");
+            Transition {
+                reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
+                upload_ambiguous: true,
+                signal: signal_of(context, &error),
+                ..Transition::to(Next::Held)
+            }
+        }
         Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
         Err(error) => after_error(context, StepKind::Upload, &error),
     }

@@ -1,5 +1,6 @@
 //! Uploads that may have arrived: never a second dataset, never one overwritten that must not be.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, Fault};
@@ -115,7 +116,10 @@ async fn a_second_upload_without_a_response_in_time_is_held_unless_it_may_overwr
     let view = world.settled(id).await;
     assert_eq!((view.state, view.upload_attempts), (State::Held, 2), "{view:?}");
     assert_eq!(view.reason_code, Some(ReasonCode::Ambiguous));
-    assert!(view.reason.unwrap().ends_with("no response in time, again"));
+    let reason = view.reason.unwrap();
+    assert!(reason.starts_with("an earlier upload may have arrived, and so may this one: "));
+    assert!(reason.ends_with("no response in time"), "{reason}");
+    assert_eq!(world.ambiguous_names().await, BTreeSet::from(["late".to_owned()]));
     for _ in 0..2 {
         world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_secs(5)));
     }
