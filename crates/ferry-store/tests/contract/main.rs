@@ -46,9 +46,11 @@ mod webhooks;
 macro_rules! tests {
     ($subject:path; $($theme:ident { $($contract:ident)+ })+) => {
         $($(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $contract() {
-                super::$theme::$contract($subject().await).await;
+            #[test]
+            fn $contract() {
+                $crate::subject::check(|| Box::pin($subject()), |subject| {
+                    Box::pin($crate::$theme::$contract(subject))
+                });
             }
         )+)+
     };
