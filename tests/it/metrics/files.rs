@@ -130,7 +130,8 @@ fn every_alert_leads_to_its_section_of_the_runbook_and_so_does_a_panel() {
     for (alert, rule) in alerts() {
         let section = sections.iter().find(|(_, title, _)| title.split(' ').any(|w| w == alert));
         let (url, title, text) = section.unwrap_or_else(|| panic!("the runbook has no {alert}"));
-        let line = format!("dashboard_url: \"{{{{ $externalLabels.grafana }}}}{url}\"\n");
+        let grafana = "{{ with $externalLabels.grafana }}{{ . }}";
+        let line = format!("dashboard_url: \"{grafana}{url}{{{{ end }}}}\"\n");
         assert!(rule.contains(&line), "{alert} needs\n{line}");
         let stable = format!("{{{{ end }}}}#{}\"\n", title.to_lowercase().replace(' ', "-"));
         let address = rule.lines().find(|line| line.trim().starts_with("runbook_url: "));

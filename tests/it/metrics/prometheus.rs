@@ -48,10 +48,13 @@ impl Prometheus {
         let targets: Vec<String> = targets.iter().map(|target| format!("{target:?}")).collect();
         let config = read("deploy/prometheus/prometheus.yml")
             .replace("_interval: 15s", "_interval: 500ms")
+            .replace("# external_labels:\n  #   ", "external_labels:\n    # ")
+            .replace("  #   grafana: ", "    grafana: ")
             .replace(
                 "[\"127.0.0.1:9464\"]",
                 &format!("[{}]\n        labels: {{ namespace: here }}", targets.join(", ")),
             );
+        assert!(config.contains("\n    grafana: "), "{config}");
         assert!(config.contains("500ms") && !config.contains("9464"), "{config}");
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         std::fs::write(folder.join("alerts.yml"), read("deploy/prometheus/alerts.yml")).unwrap();
