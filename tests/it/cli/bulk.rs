@@ -54,6 +54,9 @@ fn what_is_refused_is_in_the_receipt_and_in_the_exit_code() {
     assert!(refused.stdout.contains("left unchanged 3 submissions: submission "), "{refused}");
     let object = ferry.run(&with(&["--state", "cancelled", "--yes", "--json"])).exits(1).objects();
     assert_eq!(object[0]["refused"][0]["code"], "already_final", "{object:?}");
+    let planned = ferry.object(&with(&["--state", "cancelled", "--dry-run", "--json"]));
+    assert_eq!(planned["refused"], object[0]["refused"], "a plan says the same");
+    assert_eq!(planned["refused"][0]["count"], 3, "{planned}");
 }
 
 #[test]
