@@ -10,8 +10,9 @@ use tracing::{error, info, warn};
 use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
 };
+use crate::redis_metrics::RedisMetrics;
 use crate::throughput::Throughput;
-use ferry_store::{CheckResult, Filter, ServerState, Stats, StepStats, Store, StoreError};
+use ferry_store::{CheckResult, Filter, Stats, StepStats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{
@@ -66,22 +67,6 @@ metrics! {
     }
 }
 
-metrics! {
-    /// The metrics of the Redis server of the store; all 0 without one.
-    pub struct RedisMetrics {
-        /// Memory that the Redis server uses, in bytes.
-        memory: Gauge = "ferry_redis_memory_bytes";
-        /// Memory that it may use, in bytes; infinite without `maxmemory`.
-        memory_limit: Gauge = "ferry_redis_memory_limit_bytes";
-        /// Size of its append-only file, in bytes; 0 if there is none, or the last write to it failed.
-        aof: Gauge = "ferry_redis_aof_bytes";
-        /// Connected replicas.
-        replicas: Gauge = "ferry_redis_replicas";
-        /// Bytes by which the last replica is behind.
-        replica_lag: Gauge = "ferry_redis_replica_lag_bytes";
-    }
-}
-
 label! {
     /// The one who paused an account.
     pub enum PausedBy: "by" {
@@ -122,7 +107,7 @@ pub async fn export(
         let started = Instant::now();
         // Where it fails, reading the queue fails too, or `ferry doctor` says what is not allowed.
         if let Ok(Some(server)) = store.server().await {
-            publish_server(server, &redis);
+            redis.publish(server);
         }
         match look(store).await {
             Ok((stats, held)) => {
@@ -310,14 +295,6 @@ fn publish_gauges(queue: &Queue, metrics: &Metrics, gauges: &QueueMetrics) {
         gauges.breaker.set(name, account.breaker);
     }
     gauges.runnable.set((), queue.runnable as f64);
-}
-
-fn publish_server(server: ServerState, gauges: &RedisMetrics) {
-    gauges.memory.set((), server.memory as f64);
-    gauges.memory_limit.set((), server.memory_limit.map_or(f64::INFINITY, |bytes| bytes as f64));
-    gauges.aof.set((), server.aof.unwrap_or(0) as f64);
-    gauges.replicas.set((), server.replicas as f64);
-    gauges.replica_lag.set((), server.replica_lag as f64);
 }
 
 fn publish_account(label: &str, account: &AccountGauges, gauges: &QueueMetrics) {

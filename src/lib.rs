@@ -59,6 +59,8 @@ mod console;
 // the HTTP API, and the console over HTTP
 pub mod api;
 pub mod data_loss;
+pub mod redis_metrics;
+// reads these as well
 pub mod exporter;
 
 // L5: the program
