@@ -33,14 +33,15 @@ use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 use ferry_types::contract::SettingView;
 use ferry_types::domain::submission::StepKind;
 
-use crate::data_loss::DataLossMetrics;
 use crate::exporter::{DurabilityMetrics, QueueMetrics};
 use crate::instrumented::InstrumentedStore;
-use crate::readiness::{Readiness, StoreFailures};
+use crate::readiness::Readiness;
+use crate::store_failures::StoreFailures;
+use crate::store_watch::DataLossMetrics;
 use crate::throughput::Throughput;
 use crate::traces::Traces;
 use crate::webhook::{WebhookMetrics, Webhooks};
-use crate::{account_watch, data_loss, exporter};
+use crate::{account_watch, exporter, store_watch};
 
 /// Workers that cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,8 @@ pub struct App {
     pub config: Config,
     /// The store of the submissions.
     pub store: Arc<dyn Store>,
+    /// Its failures.
+    failures: StoreFailures,
     /// The queue that other Rust services push to with apalis-redis, if the store is on Redis.
     pub pushed: Option<Arc<PushedRequests>>,
     /// The time of day.
@@ -109,11 +112,12 @@ impl App {
         let audit = Audit::new(config.audit_log.clone());
         let shutdown = Shutdown::default();
         let monotonic = Arc::new(BootClock);
-        let readiness = Readiness::new(store.clone(), shutdown.clone(), failures);
+        let readiness = Readiness::new(store.clone(), shutdown.clone(), failures.clone());
         let throughput = Arc::default();
         Ok(Self {
             config,
             store,
+            failures,
             pushed,
             clock,
             monotonic,
@@ -213,10 +217,11 @@ impl App {
         account_watch::watch(self.store.clone(), self.clock.clone(), self.config.health)
     }
 
-    /// Watches the store for lost data, for as long as it is polled.
-    pub fn watching_data_loss(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (store, metrics) = (self.store.clone(), self.metrics.clone());
-        async move { data_loss::watch(store, &metrics).await }
+    /// Watches the store for outages and lost data, for as long as it is polled.
+    pub fn watching_store(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (store, failures) = (self.store.clone(), self.failures.clone());
+        let metrics = self.metrics.clone();
+        async move { store_watch::watch(store, failures, &metrics).await }
     }
 
     /// The policy, with no more steps at once than the limit of open files allows.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
@@ -19,7 +19,6 @@ use ferry_types::domain::account::{
     Admission, BlockReason, Health, HealthPolicy, is_paused_by_operator,
 };
 use ferry_types::domain::submission::{State, StepKind};
-use ferry_types::recurring::Recurring;
 
 /// The store is asked no more often.
 const DELAY: Duration = Duration::from_secs(2);
@@ -102,7 +101,7 @@ pub async fn export(
     throughput: Arc<Throughput>,
 ) {
     let (store, clock, gauges) = (store.as_ref(), clock.as_ref(), metrics.of::<QueueMetrics>());
-    let (failures, redis) = (Recurring::default(), metrics.of::<RedisMetrics>());
+    let redis = metrics.of::<RedisMetrics>();
     loop {
         let started = Instant::now();
         // Where it fails, reading the queue fails too, or `ferry doctor` says what is not allowed.
@@ -111,9 +110,6 @@ pub async fn export(
         }
         match look(store).await {
             Ok((stats, held)) => {
-                failures.worked(|failures| {
-                    info!(failures, "queue statistics are available again");
-                });
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 throughput.observe(&stats, started);
@@ -122,9 +118,7 @@ pub async fn export(
                 publish_gauges(&queue, &metrics, &gauges);
                 gauges.updated.set((), seconds(now));
             }
-            Err(error) => {
-                failures.failed(|| warn!(%error, "cannot read queue statistics, retrying"));
-            }
+            Err(error) => debug!(%error, "cannot read queue statistics, retrying"),
         }
         tokio::time::sleep(DELAY.max(started.elapsed() * SHARE)).await;
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::metrics::{Counter, Histogram, Metrics, label, metrics};
-use crate::readiness::StoreFailures;
+use crate::store_failures::StoreFailures;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
@@ -61,6 +61,13 @@ label! {
     }
 }
 
+impl Operation {
+    /// True if it may fail because of the submission that is meant.
+    const fn is_of_one_submission(self) -> bool {
+        matches!(self, Self::Accept | Self::Payload | Self::Content | Self::Read | Self::Operate)
+    }
+}
+
 label! {
     /// The kind of error of a call of the store.
     pub enum StoreErrorKind: "kind" {
@@ -86,7 +93,7 @@ pub struct InstrumentedStore {
 }
 
 impl InstrumentedStore {
-    /// Counts the calls of `store`, those that it could not serve in `failures` as well.
+    /// Counts the calls of `store`, and records in `failures` those that it could not serve.
     pub fn new(store: Arc<dyn Store>, metrics: &Metrics, failures: StoreFailures) -> Self {
         Self { store, metrics: metrics.of(), failures }
     }
@@ -100,11 +107,13 @@ impl InstrumentedStore {
         let response = call.await;
         self.metrics.durations.observe(operation, started.elapsed().as_secs_f64());
         if let Err(error) = &response {
-            let kind = kind_of(error);
-            if kind == StoreErrorKind::Unavailable {
-                self.failures.count();
+            self.metrics.errors.inc(kind_of(error));
+        }
+        match &response {
+            Err(error) if error.is_of_store() || !operation.is_of_one_submission() => {
+                self.failures.failed(operation.as_str(), error);
             }
-            self.metrics.errors.inc(kind);
+            _ => self.failures.worked(operation.as_str()),
         }
         response
     }

@@ -29,6 +29,8 @@ pub mod listener;
 
 // L2: the outside world
 pub mod platform;
+pub mod store_failures;
+// one that fails makes a process unready
 pub mod readiness;
 // counts for the metrics what a store does
 pub mod instrumented;
@@ -58,10 +60,10 @@ mod console;
 
 // the HTTP API, and the console over HTTP
 pub mod api;
-pub mod data_loss;
 pub mod redis_metrics;
 // reads these as well
 pub mod exporter;
+pub mod store_watch;
 
 // L5: the program
 pub mod config;

@@ -1,7 +1,6 @@
 //! Readiness of a process: it can do its work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -9,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::shutdown::Shutdown;
+use crate::store_failures::StoreFailures;
 use ferry_store::Store;
 
 /// Time within which the store must respond.
@@ -19,22 +19,6 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// Time for which a write that succeeded counts.
 const WRITE_FRESH: Duration = Duration::from_secs(10);
-
-/// Number of store calls of the process that met a store which was gone or refused to write. Clones count
-/// together.
-#[derive(Debug, Clone, Default)]
-pub struct StoreFailures(Arc<AtomicU64>);
-
-impl StoreFailures {
-    /// Counts one more.
-    pub fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn number(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// Result of a probe, with its time and the number of failures before it.
 type Probe = Option<(Instant, u64, Result<(), String>)>;

@@ -142,7 +142,7 @@ impl From<StoreError> for ApiError {
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
             }
             StoreError::WriteRefused { refusal, .. } => {
-                tracing::warn!(%error, "a request failed");
+                tracing::debug!(%error, "a request failed");
                 let kind = match refusal {
                     WriteRefusal::Full => ProblemKind::StoreFull,
                     _ => ProblemKind::StoreReadOnly,
@@ -151,7 +151,7 @@ impl From<StoreError> for ApiError {
                 Self::new(kind, detail).retry_after(REFUSAL_DELAY)
             }
             StoreError::Unavailable { .. } => {
-                tracing::warn!(%error, "a request failed");
+                tracing::debug!(%error, "a request failed");
                 Self::new(ProblemKind::StoreUnavailable, "the store cannot be reached; try again")
                     .retry_after(Duration::from_secs(1))
             }

@@ -98,7 +98,7 @@ async fn serve_metrics(app: &App) -> Result<(), CliError> {
 fn watch(app: &App) {
     tokio::spawn(app.exporting());
     tokio::spawn(app.watching_durability());
-    tokio::spawn(app.watching_data_loss());
+    tokio::spawn(app.watching_store());
     tokio::spawn(app.watching_accounts());
     tokio::spawn(app.watching_certificate());
     tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));

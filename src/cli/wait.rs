@@ -82,6 +82,7 @@ pub(super) async fn run_until_settled(
     signals::listen(app.shutdown.clone(), ui)?;
     // A webhook that this process cannot sign would lose an attempt.
     let workers = app.workers()?.without_deliveries();
+    tokio::spawn(app.watching_store());
     let shutdown = app.shutdown.clone();
     let limit = waiting.wait.and_then(|limit| limit.0);
     let (unsettled, distinct) = (UnsettledSet::default(), ids.iter().copied().collect());

@@ -46,7 +46,7 @@ impl Worker {
         signals::listen(app.shutdown.clone(), ui)?;
         serve_metrics(&app).await?;
         tokio::spawn(app.watching_durability());
-        tokio::spawn(app.watching_data_loss());
+        tokio::spawn(app.watching_store());
         tokio::spawn(app.watching_accounts());
         tokio::spawn(app.shutdown.clone().abort_late(app.config.policy.shutdown_timeout));
         for warning in &app.config.warnings {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::leases::{LeaseGuard, Leases};
 use super::metrics::WorkerMetrics;
@@ -18,7 +18,6 @@ use ferry_store::{Claim, ClaimRequest, Claims, LimitsByAccount, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
 use ferry_types::domain::later;
 use ferry_types::domain::submission::{State, StepKind};
-use ferry_types::recurring::Recurring;
 
 /// With nothing scheduled and without a wake-up, a claimer looks again after this duration.
 const IDLE: Duration = Duration::from_mins(1);
@@ -80,7 +79,7 @@ pub(super) struct Claimer {
 impl Claimer {
     /// Claims until it is stopped.
     pub(super) async fn run(self) {
-        let (failures, mut delays) = (Recurring::default(), store_backoff());
+        let mut delays = store_backoff();
         while let Some(slots) = self.free_slots().await {
             let full = slots.len();
             self.store.wakeups().watch(self.kind);
@@ -93,9 +92,6 @@ impl Claimer {
             };
             match self.store.claim(request).await {
                 Ok(claims) => {
-                    failures.worked(|failures| {
-                        info!(failures, "`{}` steps can be claimed again", self.kind);
-                    });
                     delays = store_backoff();
                     let idle = claims.claims.len() < full;
                     let (next, now) = (claims.next, claims.now);
@@ -108,8 +104,7 @@ impl Claimer {
                     }
                 }
                 Err(error) => {
-                    failures
-                        .failed(|| warn!(%error, "cannot claim `{}` steps, retrying", self.kind));
+                    debug!(%error, "cannot claim `{}` steps, retrying", self.kind);
                     drop(slots);
                     let delay = delays.next().unwrap_or_default();
                     self.unless_stopped(self.monotonic.sleep(delay)).await;

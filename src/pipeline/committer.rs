@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error};
 
 use ferry_store::store_backoff;
 use ferry_store::{Commit, Committed, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
-use ferry_types::recurring::Recurring;
 
 /// The most that one store call commits.
 const BATCH: usize = 256;
@@ -78,20 +77,13 @@ async fn record(
     commits: Vec<Commit>,
 ) -> Result<Vec<Committed>, StoreError> {
     let mut delays = store_backoff();
-    let failures = Recurring::default();
     loop {
         match store.commit(commits.clone()).await {
-            Ok(outcomes) => {
-                failures.worked(|failures| info!(failures, "steps can be committed again"));
-                return Ok(outcomes);
-            }
             Err(error) if error.is_temporary() => {
-                failures.failed(|| {
-                    warn!(steps = commits.len(), %error, "cannot commit steps, retrying");
-                });
+                debug!(steps = commits.len(), %error, "cannot commit steps, retrying");
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
-            Err(refused) => return Err(refused),
+            committed_or_refused => return committed_or_refused,
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::metrics::WorkerMetrics;
 use super::policy::Policy;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
-use ferry_types::recurring::Recurring;
 
 /// Longest time between two looks where the store notices at once that a process ended.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -24,11 +23,9 @@ pub(super) async fn keep_house(
     // Elsewhere nothing can be found sooner, and an idle worker leaves its server alone.
     let longest = if store.notices_ended_processes() { LONGEST_DELAY } else { Duration::MAX };
     let delay = (policy.lease / 3).clamp(Duration::from_millis(10), longest);
-    let failures = Recurring::default();
     loop {
-        match keep_house_once(store.as_ref(), policy.retention, &metrics).await {
-            Ok(()) => failures.worked(|failures| info!(failures, "housekeeping works again")),
-            Err(error) => failures.failed(|| warn!(%error, "housekeeping failed, retrying")),
+        if let Err(error) = keep_house_once(store.as_ref(), policy.retention, &metrics).await {
+            debug!(%error, "housekeeping failed, retrying");
         }
         monotonic.sleep(delay).await;
     }

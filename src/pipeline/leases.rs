@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-use tracing::{info, warn};
+use tracing::debug;
 
 use ferry_store::{Lease, Store};
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
-use ferry_types::recurring::Recurring;
 
 /// Longest time until an expired lease is noticed where timers stand still while the machine is
 /// suspended.
@@ -50,7 +49,6 @@ impl Leases {
 
     /// Renews all leases three times per lease, until dropped.
     pub(super) async fn renew_forever(&self, store: &dyn Store) {
-        let failures = Recurring::default();
         loop {
             self.monotonic.sleep(self.duration / 3).await;
             let leases: Vec<Lease> = self.owned().keys().copied().collect();
@@ -59,13 +57,8 @@ impl Leases {
             }
             let requested_at = self.monotonic.now();
             match store.renew(leases.clone(), self.duration).await {
-                Ok(renewed) => {
-                    failures.worked(|failures| info!(failures, "leases are renewed again"));
-                    self.extend(&leases, &renewed, requested_at);
-                }
-                Err(error) => failures.failed(|| {
-                    warn!(owned = leases.len(), %error, "cannot renew leases, retrying");
-                }),
+                Ok(renewed) => self.extend(&leases, &renewed, requested_at),
+                Err(error) => debug!(owned = leases.len(), %error, "cannot renew leases, retrying"),
             }
         }
     }

@@ -1,12 +1,11 @@
 //! Reads a dataset from the store, in the form in which it is uploaded.
 
-use tracing::{info, warn};
+use tracing::debug;
 
 use ferry_store::{Payload, Store, StoreError, store_backoff};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Table, canonical};
-use ferry_types::recurring::Recurring;
 
 /// Datasets from this size on are brought into the canonical form beside the asynchronous threads.
 const LARGE: u64 = 256 << 10;
@@ -29,21 +28,16 @@ pub(super) async fn read(
     id: SubmissionId,
     monotonic: &dyn MonotonicClock,
 ) -> Result<Payload, MissingPayloadError> {
-    let (failures, mut delays) = (Recurring::default(), store_backoff());
+    let mut delays = store_backoff();
     let payload = loop {
         match store.payload(id).await {
-            Ok(payload) => {
-                failures.worked(|failures| info!(failures, "datasets can be read again"));
-                break payload;
-            }
+            Ok(payload) => break payload,
             Err(StoreError::NotFound(_)) => return Err(MissingPayloadError::Missing),
             Err(StoreError::Damaged { cause, .. }) => {
                 return Err(MissingPayloadError::Damaged(cause));
             }
             Err(error) => {
-                failures.failed(|| {
-                    warn!(submission.id = %id, "cannot read a dataset, retrying: {error}");
-                });
+                debug!(submission.id = %id, %error, "cannot read a dataset, retrying");
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
         }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::intake::{Intake, IntakeError, SourceLabels};
 use crate::shutdown::Shutdown;
@@ -46,6 +46,10 @@ impl PushedIntake {
                         continue;
                     }
                 }
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    debug!(%error, "cannot accept pushed requests, retrying");
+                }
+                // The queue's own: another user right, for instance.
                 Err(error) => {
                     failures.failed(|| warn!(%error, "cannot accept pushed requests, retrying"));
                 }

@@ -174,7 +174,7 @@ fn an_emptied_file_gets_no_write_that_would_be_lost() {
 fn a_process_whose_file_was_deleted_can_be_stopped() {
     let platform = Platform::busy();
     let ferry = Ferry::of(&platform);
-    let mut watched = Watched::start(&ferry, &[]);
+    let mut watched = Watched::start(&ferry, &["--set", "log=info,ferry::pipeline=debug"]);
     for n in 0..10 {
         assert_eq!(watched.submit(&format!("d{n}")), 201);
     }

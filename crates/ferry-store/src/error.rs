@@ -57,6 +57,21 @@ impl StoreError {
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::WriteRefused { .. } | Self::Unavailable { .. })
     }
+
+    /// True if the store fails, and not the request: others would fail the same way.
+    pub const fn is_of_store(&self) -> bool {
+        self.is_temporary() || matches!(self, Self::Unusable(_))
+    }
+
+    /// Way out, as an imperative.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::WriteRefused { refusal, location, .. } => {
+                Some(refusal.hint(location.starts_with("redis")))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Reason why a store that can be read refuses writes.
@@ -76,11 +91,15 @@ pub enum WriteRefusal {
 
 impl WriteRefusal {
     /// Way out, as an imperative.
-    pub const fn hint(self) -> &'static str {
+    const fn hint(self, is_redis: bool) -> &'static str {
         match self {
-            Self::Full => {
-                "free disk space, or raise the `maxmemory` of Redis; a lower `retention` makes the \
+            Self::Full if is_redis => {
+                "raise the `maxmemory` of Redis, or free disk space; a lower `retention` makes the \
                  store smaller. Workers continue by themselves"
+            }
+            Self::Full => {
+                "free disk space, `df` shows it; a lower `retention` makes the store smaller. Workers \
+                 continue by themselves"
             }
             Self::DiskError => "look at the server's log, and at its disk",
             Self::ReadOnly => {

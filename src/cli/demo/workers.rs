@@ -13,6 +13,7 @@ impl From<WorkersError> for CliError {
 
 /// Runs steps until the process stops.
 pub(super) async fn run(app: &App) -> Result<(), CliError> {
+    tokio::spawn(app.watching_store());
     let Some(rehearsal) = &app.rehearsal else { return Ok(app.workers_of_server()?.run().await?) };
     while !app.shutdown.is_draining() {
         let shutdown = Shutdown::default();

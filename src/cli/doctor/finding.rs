@@ -40,7 +40,7 @@ pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<(
 /// A check that the store answered with an error.
 pub(super) fn store_failed(error: &StoreError) -> CheckResult {
     let hint = match error {
-        StoreError::WriteRefused { refusal, .. } => refusal.hint(),
+        StoreError::WriteRefused { .. } => error.hint().unwrap_or_default(),
         StoreError::Unavailable { .. } => {
             "check `store`, and that its file or server can be reached from here"
         }

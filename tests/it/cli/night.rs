@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, Fault, RetryAfter};
+use ferry_testing::RedisServer;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use super::harness::{Ferry, GOOD, Platform, eventually};
 use super::running::Running;
@@ -135,4 +137,42 @@ fn a_resumption_during_an_outage_does_not_make_all_fine() {
     platform.sim.set_outage(false);
     ferry.run(&["worker", "--until-idle"]).ok();
     assert!(!stats().contains("no request has succeeded"), "{}", stats());
+}
+
+#[test]
+fn a_restart_of_redis_is_one_warning_of_each_process() {
+    let (platform, runtime) = (Platform::busy(), Runtime::new().unwrap());
+    let redis = runtime.block_on(RedisServer::start(&[]));
+    let ferry = Ferry::of(&platform)
+        .stored_on(&redis)
+        .file("good.csv", GOOD)
+        .set("FERRY_LOG_FORMAT", "json");
+    // With metrics, so that every part of a process uses the store.
+    let args = ["worker", "--set", "metrics_listen=127.0.0.1:0", "--set", "lease=3s"];
+    let mut worker = ferry.start(&args);
+    let ids: Vec<String> = ["1", "2", "3"]
+        .map(|name| ferry.run(&["submit", "good.csv", "--name", name]).ok().id())
+        .into();
+    for outage in 1..=2 {
+        let lines = |part: &str| {
+            let all = messages(&worker, &["INFO", "WARN"]);
+            all.iter().filter(|message| message.contains(part)).count()
+        };
+        eventually("the restart before is over", || lines("works again") == outage - 1);
+        redis.kill();
+        eventually("the worker warns", || lines("the store fails") == outage);
+        runtime.block_on(redis.resume());
+        eventually("it ends", || lines("the store works again after ") == outage);
+    }
+    for id in &ids {
+        ferry.await_state(id, "processing");
+    }
+    worker.signal("TERM");
+    worker.end();
+    let warnings = messages(&worker, &["WARN", "ERROR"]);
+    assert_eq!(warnings.len(), 2, "one for each restart: {warnings:#?}");
+    for warning in &warnings {
+        assert!(warning.starts_with("the store fails, retrying: the store `redis://"), "{warning}");
+        assert!(warning.contains("ferry doctor"), "{warning}");
+    }
 }

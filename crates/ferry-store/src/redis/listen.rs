@@ -8,8 +8,8 @@ use redis::aio::PubSub;
 use tracing::{debug, info, warn};
 
 use super::connection::RedisConnection;
-use crate::Wakeups;
 use crate::backoff::store_backoff;
+use crate::{StoreError, Wakeups};
 use ferry_types::domain::submission::StepKind;
 use ferry_types::domain::timestamp;
 use ferry_types::recurring::Recurring;
@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Wakes workers for as long as the process lives.
-pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
+pub(super) async fn listen(link: Arc<RedisConnection>, location: String, wakeups: Arc<Wakeups>) {
     let channel = format!("{}{CHANNEL}", link.base());
     let (failures, mut delays) = (Recurring::default(), store_backoff());
     loop {
@@ -40,9 +40,14 @@ pub(super) async fn listen(link: Arc<RedisConnection>, wakeups: Arc<Wakeups>) {
                 debug!("the subscription to store notifications ended, subscribing again");
             }
             Err(error) => {
-                failures.failed(|| {
-                    warn!(%error, "cannot subscribe to store notifications, retrying");
-                });
+                let error = error.with_location(&location);
+                if matches!(error, StoreError::Unavailable { .. }) {
+                    debug!(%error, "cannot subscribe to store notifications, retrying");
+                } else {
+                    failures.failed(|| {
+                        warn!(%error, "cannot subscribe to store notifications, retrying");
+                    });
+                }
                 tokio::time::sleep(delays.next().unwrap_or_default()).await;
             }
         }

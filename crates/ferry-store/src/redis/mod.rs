@@ -211,7 +211,8 @@ impl RedisStore {
     /// Subscribes this process to due times, once.
     fn listen(&self) {
         self.listener.get_or_init(|| {
-            let listening = listen::listen(self.link.clone(), self.wakeups.clone());
+            let listening =
+                listen::listen(self.link.clone(), self.location.clone(), self.wakeups.clone());
             tokio::spawn(listening).abort_handle()
         });
     }
