@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
+use crate::words::blocked;
 use ferry_store::Store;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::condition::{in_a_row, last};
-use ferry_types::domain::account::{Health, HealthPolicy};
+use ferry_types::domain::account::{BlockReason, Health, HealthPolicy};
 use ferry_types::domain::{Timestamp, until};
 
 /// Time between two looks: no longer than a breaker stays open at least.
@@ -33,7 +34,7 @@ pub async fn watch(store: Arc<dyn Store>, clock: Arc<dyn Clock>, policy: HealthP
                     *before = after;
                 }
             }
-            // Claims, commits and the queue statistics log it.
+            // `store_watch` logs it.
             Err(error) => debug!(%error, "the health of the accounts could not be read"),
         }
         tokio::time::sleep(DELAY).await;
@@ -71,7 +72,8 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
     match (before.paused, after.paused) {
         (None, Some(_)) => {
             let reason = health.pause_reason.as_deref().unwrap_or_default();
-            warn!(account, "account `{account}` is paused: {reason}");
+            let reason = BlockReason::Paused { reason: reason.to_owned() };
+            warn!(account, "{}", blocked(account, &reason, now));
         }
         (Some(since), None) => {
             info!(account, "account `{account}` was resumed after {}", span(since, now));
@@ -87,7 +89,8 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
                 account,
                 failures,
                 "circuit breaker of account `{account}` opened after {failures} failures in a row, \
-                 next probe in {probe}{error}"
+                 next probe in {probe}{error}; Ferry continues when one succeeds, `ferry doctor` probes \
+                 from here"
             );
         }
         (Some(since), None) => {
@@ -121,7 +124,7 @@ fn log_failing(account: &str, before: Blocks, after: Blocks, health: &Health, no
                 account,
                 failures,
                 "no request of account `{account}` has succeeded for {lasted}, {in_a_row}, and its \
-                 circuit breaker is closed{error}"
+                 circuit breaker is closed{error}; `ferry doctor` requests a token"
             );
         }
         (Some(since), None) => {

@@ -44,10 +44,11 @@ pub mod pipeline;
 pub mod bulk_actions;
 
 // L4: what stands around it
-pub mod account_watch;
 pub mod admin;
 // sentences for people, of the console and the command line
 pub mod words;
+// they are in the log, too
+pub mod account_watch;
 
 // the size of the queue, and what is wrong with it
 mod queue;

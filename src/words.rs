@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ferry_types::contract::{FailingView, SubmissionView, WaitingFor};
-use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::account::condition::{in_a_row, last};
+use ferry_types::domain::account::{BlockReason, is_paused_by_operator};
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{Timestamp, until};
 
@@ -64,7 +64,13 @@ pub fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) 
 pub fn blocked(account: &str, reason: &BlockReason, now: Timestamp) -> String {
     match reason {
         BlockReason::Paused { reason } => {
-            format!("account `{account}` is paused: {reason}; `ferry resume {account}` resumes it")
+            let resume = format!("`ferry resume {account}`");
+            let next = if is_paused_by_operator(reason) {
+                format!("{resume} resumes it")
+            } else {
+                format!("`ferry doctor` checks the credentials, {resume} after that resumes it")
+            };
+            format!("account `{account}` is paused: {reason}; {next}")
         }
         BlockReason::Throttled { until: at } => {
             let delay = duration(until(now, *at));

@@ -80,7 +80,8 @@ impl StepObserver {
     pub(super) fn abandoned(submission: &Submission, result: DeliveryResult) {
         warn!(
             submission.id = %submission.id,
-            "webhook delivery of `{}` abandoned: {}", submission.name, result.as_str()
+            "webhook delivery of `{}` abandoned: {}; `ferry webhooks redeliver {}` begins again",
+            submission.name, result.as_str(), submission.id
         );
     }
 

@@ -37,14 +37,14 @@ fn for_better_credentials() {
     let ran = ferry.run(&["submit", "march.csv", "--wait"]);
     assert_snapshot!(ran.result(), @"
     exit 5
-    ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
+    ID-1  queued      march                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry doctor` checks the credentials, `ferry resume default` after that resumes it
     ");
     assert_snapshot!(ran.stderr.lines().last().unwrap_or_default(), @"warning: no submission can progress without an operator: the submission is stored; `ferry worker` continues, `ferry watch ID` follows it");
     // The command waits until its time limit, because an operator may act until then.
     let ran = ferry.run(&["submit", "march.csv", "--name", "april", "--wait=100ms"]).exits(5);
     assert_snapshot!(ran.result(), @"
     exit 5
-    ID-1  queued      april                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry resume default` resumes it
+    ID-1  queued      april                 account `default` is paused: token endpoint: no token for this account (401): invalid_client (paused by a worker at TIME UTC); `ferry doctor` checks the credentials, `ferry resume default` after that resumes it
     ");
     let ferry = ferry.set("FERRY_CLIENT_SECRET", Credentials::default().client_secret);
     ferry.run(&["resume"]).ok();
