@@ -22,7 +22,7 @@ use ferry_testing::Wait;
 const AXE: (&str, &str) = ("axe-playwright-python", "0.1.8");
 
 /// A browser takes half a gigabyte, and most of a core while it starts.
-static SLOTS: Semaphore = Semaphore::const_new(2);
+static SLOTS: Semaphore = Semaphore::const_new(3);
 
 /// The driver of the tests that run.
 static DRIVER: Mutex<Weak<Driver>> = Mutex::new(Weak::new());
