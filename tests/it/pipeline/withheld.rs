@@ -31,15 +31,6 @@ async fn requested(world: &World, endpoint: Endpoint, count: usize) {
     }
 }
 
-/// Waits until no step is with the worker.
-async fn idle(world: &World) {
-    let started = Instant::now();
-    while world.stats().await.steps.iter().any(|steps| steps.running > 0) {
-        assert!(started.elapsed() < Duration::from_mins(1), "{:#?}", world.stats().await);
-        pause().await;
-    }
-}
-
 #[tokio::test]
 async fn an_upload_that_waited_for_memory_is_not_sent_to_a_platform_that_throttles_meanwhile() {
     let mut world = World::idle(slow(), &[ONE_UPLOAD]).await;
@@ -97,9 +88,8 @@ async fn an_upload_that_is_interrupted_before_its_request_is_not_ambiguous() {
     let ids = world.submit_all((0..3).map(|n| dataset(&format!("n{n}")))).await;
     world.start_workers();
     requested(&world, Endpoint::Upload, 1).await;
-    world.app.shutdown.drain();
     world.app.shutdown.abort();
-    idle(&world).await;
+    world.stop_workers().await;
     let mut sent = 0;
     for id in ids {
         let found = world.app.store.get(id).await.unwrap().expect("it was accepted");
