@@ -180,12 +180,12 @@ impl RedisStore {
                 }
             }
         }
-        let saved = self.save(now, &changes).await?;
+        let saved = self.save(now, &changes, false).await?;
         Ok(changed.into_iter().zip(saved).filter(|(_, saved)| !saved).map(|(one, _)| one).collect())
     }
 
     /// Makes the steps due again whose lease has run out. One that something else changes meanwhile is left
-    /// for the next call.
+    /// for the next call, and one that its worker renews to that worker.
     pub(super) async fn rescue_some(&self) -> Result<Rescued, RedisError> {
         if self.compare_clocks().await?.is_some() {
             return Ok(Rescued::default());
@@ -219,7 +219,7 @@ impl RedisStore {
                 .each(&damaged, |script_call, (id, claim)| script_call.arg(id).arg(claim));
             self.run(script, script_call).await?;
         }
-        let saved = self.save(now, &changes).await?;
+        let saved = self.save(now, &changes, true).await?;
         let mut rescued = Rescued::default();
         for (change, _) in changes.iter().zip(saved).filter(|(_, saved)| *saved) {
             rescued.count(change.states.0, change.states.1);
@@ -242,11 +242,17 @@ impl RedisStore {
     }
 
     /// Writes what was decided at `now`; returns of each whether nothing else came first.
-    async fn save(&self, now: Timestamp, changes: &[Change]) -> Result<Vec<bool>, RedisError> {
+    /// What is `of_expired` leases counts only if their workers have not renewed them.
+    async fn save(
+        &self,
+        now: Timestamp,
+        changes: &[Change],
+        of_expired: bool,
+    ) -> Result<Vec<bool>, RedisError> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        saved(self.run(&self.scripts.save, self.saving(now, changes)).await?)
+        saved(self.run(&self.scripts.save, self.saving(now, changes, of_expired)).await?)
     }
 
     /// The same for what an operator was promised.
@@ -255,11 +261,12 @@ impl RedisStore {
         now: Timestamp,
         changes: &[Change],
     ) -> Result<Vec<bool>, RedisError> {
-        saved(self.run_durably(&self.scripts.save, self.saving(now, changes)).await?)
+        saved(self.run_durably(&self.scripts.save, self.saving(now, changes, false)).await?)
     }
 
-    fn saving(&self, now: Timestamp, changes: &[Change]) -> ScriptCall {
-        self.call_at(&self.scripts.save, now).each(changes, |script_call, change| {
+    fn saving(&self, now: Timestamp, changes: &[Change], of_expired: bool) -> ScriptCall {
+        let script_call = self.call_at(&self.scripts.save, now).flag(of_expired);
+        script_call.each(changes, |script_call, change| {
             script_call
                 .arg(change.id.to_string())
                 .arg(&change.digest)

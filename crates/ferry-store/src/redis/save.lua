@@ -1,10 +1,13 @@
 -- Writes submissions that were decided about elsewhere, each if nothing has changed it meanwhile.
 -- KEYS: the namespace.
--- ARGV: the time of the decisions; how many; of each: the submission; the digest of its record and its
---   claim or empty, as they were read; the record and the claim, or empty, that follow; the effect on its
---   name, or empty.
+-- ARGV: the time of the decisions; whether they are about leases that had run out then, and count only if
+--   these were not renewed; how many; of each: the submission; the digest of its record and its claim or
+--   empty, as they were read; the record and the claim, or empty, that follow; the effect on its name, or
+--   empty.
 -- Returns: for each 1; or 0 if it has changed, so that it has to be decided about again.
 -- Bounded by the size of the batch.
+
+local of_expired = flag()
 
 -- Whether one that ended may stand among those of its Name again, as the decision took them to be.
 local function fits_its_name(new)
@@ -19,6 +22,7 @@ local function save(id, digest, claim, record, next_claim, effect)
     local old, new = parse(stored), parse(record)
     old.leased = claim_on(id)
     if (old.leased or '') ~= claim then return 0 end
+    if of_expired and (tonumber(call('ZSCORE', key.leases, id) or 0) or 0) >= now then return 0 end
     if FINAL[old.state] and not FINAL[new.state] and not fits_its_name(new) then return 0 end
     written[key.submission(id)] = record
     mark_name(effect, id, new.account, new.name)

@@ -28,6 +28,7 @@ mod redis_migration;
 mod redis_outage;
 mod redis_place;
 mod redis_refusal;
+mod redis_renewal;
 mod redis_rights;
 mod redis_server;
 mod redis_spoiled;
