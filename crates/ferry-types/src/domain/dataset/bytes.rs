@@ -47,12 +47,13 @@ pub(super) fn foreign(bytes: &[u8]) -> Option<Problem> {
         return Some(Problem::new(Kind::NotCsv, Location::default(), message, SAVE_AS_CSV));
     }
     let wide = if is_utf32(bytes) {
-        Some("the text is UTF-32")
+        Some((Kind::Utf32, "the text is UTF-32"))
     } else {
-        is_utf16(bytes).then_some("the text is UTF-16, as a spreadsheet saves `Unicode Text`")
+        let message = "the text is UTF-16, as a spreadsheet saves `Unicode Text`";
+        is_utf16(bytes).then_some((Kind::Utf16, message))
     };
-    if let Some(message) = wide {
-        let problem = Problem::new(Kind::Utf16, Location::default(), message, SAVE_AS);
+    if let Some((kind, message)) = wide {
+        let problem = Problem::new(kind, Location::default(), message, SAVE_AS);
         return Some(problem.fixable(from_wide(bytes).is_some()));
     }
     let start =

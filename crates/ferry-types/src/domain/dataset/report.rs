@@ -77,8 +77,10 @@ closed_set! {
         EmptyDataset = "empty_dataset",
         /// A workbook or an archive, not CSV.
         NotCsv = "not_csv",
-        /// UTF-16 or UTF-32 text.
+        /// UTF-16 text.
         Utf16 = "utf16",
+        /// UTF-32 text.
+        Utf32 = "utf32",
         /// Text in the Windows-1252 encoding.
         Windows1252 = "windows1252",
         /// Bytes that are not UTF-8.

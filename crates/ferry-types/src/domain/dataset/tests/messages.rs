@@ -9,6 +9,7 @@ fn example(kind: Kind) -> Problem {
         Kind::EmptyDataset => HEADER.into(),
         Kind::NotCsv => "PK\x03\x04\x14".into(),
         Kind::Utf16 => return first(kind, b"\xff\xfeR\0e\0"),
+        Kind::Utf32 => return first(kind, b"\xff\xfe\0\0R\0\0\0"),
         Kind::Windows1252 => return first(kind, b"Caf\xe9 \x80,31/12/2025,08:00,31/12/2025,09:00"),
         Kind::NotUtf8 => return first(kind, b"\xc3\xa9\xff,31/12/2025,08:00,31/12/2025,09:00"),
         Kind::NulByte => row("R\0,31/12/2025,08:00,31/12/2025,09:00"),
@@ -70,6 +71,7 @@ fn every_kind_of_problem_has_a_message() {
     empty_dataset: there is only a header: expected at least one row
     not_csv: the file is a workbook or a zip archive: expected CSV text; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     utf16: the text is UTF-16, as a spreadsheet saves `Unicode Text`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
+    utf32: the text is UTF-32: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     windows1252: line 1, row 1, column `Reference`: byte 0xE9 at offset 3 on line 1 is not UTF-8, and 1 more like it; as Windows-1252, it is `é`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     not_utf8: line 1, row 1, column `Reference`: byte 0xFF at offset 2 on line 1 is not UTF-8: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     nul_byte: line 3, row 2, column `Reference`: byte 0x00 at offset 84 on line 3 is NUL: expected text without NUL bytes

@@ -106,7 +106,7 @@ fn utf32_is_recognized_with_and_without_a_mark() {
         ];
         for bytes in wide {
             let (report, fixed) = fix(Table::Data, "trips.csv", &bytes);
-            assert_eq!(kinds(&report), [Kind::Utf16]);
+            assert_eq!(kinds(&report), [Kind::Utf32]);
             assert!(report.problems[0].message.contains("UTF-32"));
             assert_eq!(fixed.expect("it can be decoded").text, text.replace('\n', "\r\n"));
         }
