@@ -61,6 +61,7 @@ fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> b
         PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
         PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
         PlatformError::Transient(_)
+        | PlatformError::WrongAddress { .. }
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
         | PlatformError::Declined { .. }

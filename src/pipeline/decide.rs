@@ -21,6 +21,10 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
+/// Time for which nothing may be at the address of an upload before that counts as the refusal of one whose
+/// predecessor may have arrived: a server that restarts, or a route that is moved, takes less.
+const WRONG_ADDRESS: Duration = Duration::from_mins(5);
+
 /// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
@@ -63,6 +67,10 @@ pub(super) fn after_upload(
             }
         }
         Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
+        Err(PlatformError::WrongAddress { status, what }) if context.is_lasting_refusal() => {
+            let signal = Signal::Unhealthy(what.clone());
+            Transition { signal, ..rejected(context, status, &what) }
+        }
         Err(error) => after_error(context, StepKind::Upload, &error),
     }
 }
@@ -240,6 +248,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         // The Platform answers, whatever it says.
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => Signal::Healthy,
         PlatformError::Transient(_)
+        | PlatformError::WrongAddress { .. }
         | PlatformError::Unsent(_)
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
@@ -271,6 +280,7 @@ pub(super) fn after_error(
             ..succeeded(Next::End(Outcome::Failed))
         },
         PlatformError::UnknownToken => unknown_token(context, kind, base),
+        PlatformError::WrongAddress { .. } => wrong_address(context, kind, error, base),
         PlatformError::Ambiguous(_) | PlatformError::TimedOut(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
@@ -375,12 +385,23 @@ fn fail_at_deadline(context: &Context<'_>, error: &PlatformError, base: Transiti
     }
 }
 
+/// Another attempt after a delay that the time of the streak can be counted by, or, after the deadline, the
+/// end.
+fn wrong_address(
+    context: &Context<'_>,
+    kind: StepKind,
+    error: &PlatformError,
+    base: Transition,
+) -> Transition {
+    let failures = context.streak_of(ReasonCode::WrongAddress);
+    let retry = retry_or_fail(context, kind, ReasonCode::WrongAddress, error, base);
+    let Next::Step(_) = retry.next else { return retry };
+    let after = steady_delay(context.policy, failures, context.jitter).min(context.time_left());
+    Transition { next: Next::step(kind, after), failures, ..retry }
+}
+
 fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Transition {
-    let before = context.submission.reason.as_ref().map(|reason| reason.code);
-    let streak = match before {
-        Some(ReasonCode::UnknownToken) => context.submission.failures.saturating_add(1),
-        _ => 1,
-    };
+    let streak = context.streak_of(ReasonCode::UnknownToken);
     let reason = Some(Reason::new(ReasonCode::UnknownToken, context.unknown_token()));
     let waited = steady_time(context.policy, streak - 1);
     if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
@@ -443,6 +464,23 @@ impl Context<'_> {
                 PlatformError::TimedOut(_) => !self.submission.overwrite && !self.may_permit(),
                 _ => false,
             }
+    }
+
+    /// Number of failures in a row for this reason, with the present one.
+    fn streak_of(&self, code: ReasonCode) -> u32 {
+        let submission = self.submission;
+        let is_same = submission.reason.as_ref().is_some_and(|reason| reason.code == code);
+        if is_same { submission.failures.saturating_add(1) } else { 1 }
+    }
+
+    /// True if an upload may have arrived before this one, and that nothing is at the address now is the
+    /// refusal of this one: it has lasted, or answers the attempt that may overwrite after a refusal.
+    fn is_lasting_refusal(&self) -> bool {
+        let code = self.submission.reason.as_ref().map(|reason| reason.code);
+        let failures = self.streak_of(ReasonCode::WrongAddress) - 1;
+        self.ambiguity().is_some()
+            && (code == Some(ReasonCode::AlreadyExists)
+                || steady_time(self.policy, failures) >= WRONG_ADDRESS)
     }
 
     /// True if the configuration permits to overwrite what may have arrived before. What a newer

@@ -76,11 +76,13 @@ impl PlatformResponse {
             return Err(error);
         }
         Err(match status {
-            404 | 405 | 410 | 421 => PlatformError::Transient(format!(
-                "{}: nothing is there ({status}); check `api_url`{}",
-                self.endpoint,
-                self.words(scrubber, rows)
-            )),
+            404 | 405 | 410 | 421 => {
+                let words = self.words(scrubber, rows);
+                let endpoint = self.endpoint;
+                let what =
+                    format!("{endpoint}: nothing is there ({status}); check `api_url`{words}");
+                PlatformError::WrongAddress { status, what }
+            }
             407 => PlatformError::Transient(format!(
                 "{}: the proxy on the way wants credentials (407)",
                 self.endpoint

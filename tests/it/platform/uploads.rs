@@ -125,12 +125,6 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
     });
     for (fault, text) in [
         (says(425, ""), "UploadData: answered 425"),
-        (says(404, ""), "UploadData: nothing is there (404); check `api_url`"),
-        (says(405, ""), "UploadData: nothing is there (405); check `api_url`"),
-        (
-            says(410, "moved out"),
-            "UploadData: nothing is there (410); check `api_url`: `moved out`",
-        ),
         (says(407, ""), "UploadData: the proxy on the way wants credentials (407)"),
         (says_with(301, ("location", "/elsewhere"), ""), redirected[0].as_str()),
         (says_with(307, ("location", "/elsewhere"), ""), redirected[1].as_str()),
@@ -138,6 +132,18 @@ async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
     ] {
         let (sim, response) = upload_through(fault).await;
         assert_eq!(response, Err(PlatformError::Transient(text.into())));
+        assert_eq!(sim.ledger().accepted(), 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nothing_is_there_says_what_to_check() {
+    for (status, words, shown) in
+        [(404, "", ""), (405, "", ""), (410, "moved out", ": `moved out`"), (421, "", "")]
+    {
+        let (sim, response) = upload_through(says(status, words)).await;
+        let what = format!("UploadData: nothing is there ({status}); check `api_url`{shown}");
+        assert_eq!(response, Err(PlatformError::WrongAddress { status, what }));
         assert_eq!(sim.ledger().accepted(), 0);
     }
 }

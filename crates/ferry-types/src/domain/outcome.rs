@@ -42,6 +42,15 @@ pub enum PlatformError {
     /// Nothing was changed there, and a later try may succeed. Try again with backoff.
     #[error("{0}")]
     Transient(String),
+    /// Nothing is at the address of the upload, says the Platform, or a server on the way that does not know
+    /// where to send it. Try again with backoff.
+    #[error("{what}")]
+    WrongAddress {
+        /// The HTTP status.
+        status: u16,
+        /// The response, as text.
+        what: String,
+    },
     /// Nothing was sent, for want of a connection or a token. Try again with backoff.
     #[error("{0}")]
     Unsent(String),

@@ -118,6 +118,54 @@ fn each_refusal_gets_one_attempt_that_overwrites_if_the_configuration_permits_it
 }
 
 #[test]
+fn an_address_where_nothing_is_counts_as_a_refusal_only_once_it_has_lasted() {
+    let nothing = |status| {
+        let what = format!("UploadData: nothing is there ({status}); check `api_url`");
+        Err(PlatformError::WrongAddress { status, what })
+    };
+    for (before, ambiguous_upload, status) in BEFORE
+        .into_iter()
+        .flat_map(|before| [(before, AmbiguousUpload::Hold), (before, AmbiguousUpload::Overwrite)])
+        .flat_map(|(before, policy)| [404, 405, 410, 421].map(|status| (before, policy, status)))
+    {
+        let policy = Policy { ambiguous_upload, ..Policy::default() };
+        // Whatever failed before, for however long, was no such refusal.
+        let mut parts = SubmissionParts { failures: 900, ..submission(State::Uploading) };
+        parts.reason = Some(Reason::new(ReasonCode::Transient, "no connection"));
+        let (mut taken, mut overwrote) = (Duration::ZERO, 0);
+        let last = loop {
+            let (submission, name_mark) = ambiguous(before, &parts);
+            let context = Context { name_mark, ..context(&submission, 0, &policy) };
+            overwrote += u32::from(may_overwrite(&context));
+            let transition = after_upload(&context, nothing(status));
+            assert!(matches!(transition.signal, Signal::Unhealthy(_)), "the breaker knows");
+            let Some(delay) = transition.delay() else { break transition };
+            taken += delay;
+            (parts.failures, parts.reason) = (transition.failures, transition.reason);
+        };
+        assert_eq!((last.next, taken >= WRONG_ADDRESS), (Next::Held, true), "{taken:?}");
+        assert!(taken < WRONG_ADDRESS * 3, "{taken:?}");
+        let reason = last.reason.unwrap();
+        assert_eq!(reason.code, ReasonCode::AlreadyExists);
+        assert!(reason.text.contains("check `api_url`"), "{}", reason.text);
+        let is_permitted =
+            ambiguous_upload == AmbiguousUpload::Overwrite && before != Before::Later;
+        assert_eq!(overwrote, u32::from(is_permitted), "{before:?}");
+    }
+}
+
+#[test]
+fn an_address_where_nothing_is_ends_no_upload_that_is_not_ambiguous() {
+    let mut parts = SubmissionParts { failures: 9000, ..submission(State::Uploading) };
+    parts.reason = Some(Reason::new(ReasonCode::WrongAddress, "nothing is there"));
+    let error = PlatformError::WrongAddress { status: 404, what: "nothing is there".into() };
+    let (submission, policy) = (of(&parts), Policy::default());
+    let transition = after_upload(&context(&submission, 0, &policy), Err(error));
+    let now = (transition.state(), transition.upload_ambiguous, code(&transition));
+    assert_eq!(now, (Some(State::Queued), false, Some(ReasonCode::WrongAddress)));
+}
+
+#[test]
 fn an_ambiguous_upload_is_retried_and_stays_ambiguous() {
     let transition =
         decide(StepKind::Upload, PlatformError::Ambiguous("no response in time".into()), 0);

@@ -18,6 +18,7 @@ fn error() -> impl Strategy<Value = PlatformError> {
         Just(PlatformError::Credentials("refused".into())),
         (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),
         Just(PlatformError::Unsent("no connection".into())),
+        Just(PlatformError::WrongAddress { status: 404, what: "nothing is there".into() }),
         Just(PlatformError::Unreadable("odd".into())),
         (0_u64..100_000).prop_map(|millis| PlatformError::NotYet {
             retry_after: Some(Duration::from_millis(millis)),

@@ -9,6 +9,8 @@ closed_set! {
     pub enum ReasonCode: "reason" in json {
         /// The Platform, or the network on the way, failed for a while.
         Transient = "transient",
+        /// Nothing is at the address of the uploads, says the Platform or a server on the way.
+        WrongAddress = "wrong_address",
         /// An upload may or may not have arrived.
         Ambiguous = "ambiguous",
         /// The Platform throttles the account.
