@@ -40,7 +40,6 @@ pub use address::{Durability, RedisAddress};
 pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -70,6 +69,7 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 use owned::OwnedSteps;
 use scripts::{Script, ScriptCall, Scripts};
 use server_time::ServerTime;
+use strays::StrayScan;
 use unacknowledged::UnacknowledgedClaims;
 
 /// Rescued, or removed, in one call.
@@ -109,8 +109,7 @@ pub struct RedisStore {
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
     lost: UnacknowledgedClaims,
-    /// Cursor of the look for strays.
-    scanned: AtomicU64,
+    strays: StrayScan,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -150,7 +149,7 @@ impl RedisStore {
             listener: OnceLock::new(),
             owned: OwnedSteps::default(),
             lost: UnacknowledgedClaims::new(),
-            scanned: AtomicU64::default(),
+            strays: StrayScan::default(),
             health,
             clock: None,
             server_time: Mutex::default(),

@@ -1,6 +1,7 @@
 //! Lists and counts touch what they may, and no more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Filter, LOOKED_AT, NewSubmission, Store};
@@ -171,6 +172,19 @@ pub(super) async fn a_list_of_all_accounts_is_in_their_common_order(subject: Sub
         let expected: Vec<_> = of_filter.rev().map(|new| new.id).collect();
         assert_eq!(read(store, filter, limit).await.0, expected, "{filter:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_looks_for_strays_for_a_while_and_not_only_once() {
+    let server = RedisServer::start(&[]).await;
+    let store = store_on(&server, "ferry");
+    let fill = "for n = 1, 100000 do redis.call('SET', 'other:' .. n, '') end";
+    server.ask_with::<()>(&["EVAL", fill, "0"]).await;
+    store.sweep(Duration::from_hours(1)).await.unwrap();
+    let stats: String = server.ask("INFO commandstats").await;
+    let scans = stats.lines().find_map(|line| line.strip_prefix("cmdstat_scan:calls=")).unwrap();
+    let scans: u32 = scans.split_once(',').unwrap().0.parse().unwrap();
+    assert!(scans > 1, "{stats}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
