@@ -88,7 +88,9 @@ fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
         .no_deflate()
         .no_zstd()
         .tcp_nodelay(true)
-        // As lenient as curl: what old servers and proxies add must not cost an upload.
+        // As lenient as curl: what old servers and proxies add must not cost an upload. Lines of chunks that
+        // end in LF alone stay unreadable: hyper refuses them, and nothing can stand between it and the
+        // connections of reqwest.
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)

@@ -104,7 +104,11 @@ pub(super) async fn check(app: &App) -> Vec<CheckResult> {
         accounts(app).await,
     ];
     let failed = |error| vec![store_failed(&error)];
-    checks.into_iter().flat_map(|found| found.unwrap_or_else(failed)).collect()
+    let found = checks.into_iter().flat_map(|found| found.unwrap_or_else(failed));
+    let mut found: Vec<_> = found.collect();
+    // What fails several checks is one problem.
+    found.dedup_by(|next, found| next.text == found.text);
+    found
 }
 
 /// Reads the records of the newest submissions, and reports those that are damaged.

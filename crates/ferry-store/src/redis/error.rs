@@ -115,10 +115,13 @@ impl RedisError {
     }
 }
 
-/// Returns an error of the server in its own words, as `redis-cli` shows it.
+/// Returns an error of the server in its own words, as `redis-cli` shows it, without the line of the script.
 fn words(error: &redis::RedisError) -> String {
     match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (Some(code), Some(detail)) => {
+            let detail = detail.split_once(" script: ").map_or(detail, |(detail, _)| detail);
+            format!("{code} {detail}")
+        }
         _ => error.to_string(),
     }
 }

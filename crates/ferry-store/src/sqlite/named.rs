@@ -135,6 +135,7 @@ pub(super) fn is_empty(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.len() == 0)
 }
 
+/// Of a file; what else may stand at the path replaces none.
 fn inode(path: &Path) -> Option<Inode> {
-    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|found| (found.dev(), found.ino()))
 }

@@ -143,7 +143,7 @@ impl Spoiled {
             Ok(_) => assert!(matches!(kind.as_str(), "zset" | "none"), "{kind}"),
             Err(error) => {
                 let expected = format!("the key `{key}` is a {kind} instead of a zset");
-                assert!(error.to_string().contains(&expected), "{error}");
+                assert!(error.to_string().ends_with(&expected), "{error}");
             }
         }
     }

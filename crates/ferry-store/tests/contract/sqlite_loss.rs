@@ -95,17 +95,25 @@ async fn a_deleted_file_is_noticed_at_once_and_nothing_is_written_any_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_comes_back_is_used_again_and_nothing_is_lost() {
-    let file = File::new();
-    let store = file.open("ferry.db");
-    accept(&store, &["a"]).await;
-    std::fs::rename(file.at("ferry.db"), file.at("away.db")).unwrap();
-    until_noticed(&store).await;
-    refuses_everything(&store, "deleted").await;
-    std::fs::rename(file.at("away.db"), file.at("ferry.db")).unwrap();
-    store.look().await.unwrap();
-    assert_eq!(store.continuity().loss(), None);
-    accept(&store, &["b"]).await;
-    assert_eq!(file.count("ferry.db"), 2);
+    for is_folder_there in [false, true] {
+        let file = File::new();
+        let store = file.open("ferry.db");
+        accept(&store, &["a"]).await;
+        std::fs::rename(file.at("ferry.db"), file.at("away.db")).unwrap();
+        if is_folder_there {
+            std::fs::create_dir(file.at("ferry.db")).unwrap();
+        }
+        until_noticed(&store).await;
+        refuses_everything(&store, "deleted").await;
+        if is_folder_there {
+            std::fs::remove_dir(file.at("ferry.db")).unwrap();
+        }
+        std::fs::rename(file.at("away.db"), file.at("ferry.db")).unwrap();
+        store.look().await.unwrap();
+        assert_eq!(store.continuity().loss(), None);
+        accept(&store, &["b"]).await;
+        assert_eq!(file.count("ferry.db"), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
