@@ -31,6 +31,7 @@ use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 use ferry_types::contract::SettingView;
+use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::StepKind;
 
 use crate::exporter::{DurabilityMetrics, QueueMetrics};
@@ -90,10 +91,19 @@ pub struct App {
 impl App {
     /// Opens the store; one that is not there is made.
     pub fn open(config: Config) -> Result<Self, StoreError> {
+        Self::open_with(config, SqliteStore::open)
+    }
+
+    /// Opens a store that is there, and reads it where it cannot be written.
+    pub fn open_existing(config: Config) -> Result<Self, StoreError> {
+        Self::open_with(config, SqliteStore::open_existing)
+    }
+
+    fn open_with(config: Config, open_file: OpenFile) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::of_accounts(config.account_names()));
         declare(&metrics);
-        let store = open_store(&config, clock.clone())?;
+        let store = open_store(&config, clock.clone(), open_file)?;
         let failures = StoreFailures::default();
         let store: Arc<dyn Store> =
             Arc::new(InstrumentedStore::new(store, &metrics, failures.clone()));
@@ -324,10 +334,17 @@ fn declare(metrics: &Metrics) {
     metrics.of::<CertificateMetrics>();
 }
 
-fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StoreError> {
+/// Opens an SQLite file.
+type OpenFile = fn(&Path, Arc<dyn Clock>, HealthPolicy) -> Result<SqliteStore, StoreError>;
+
+fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    open_file: OpenFile,
+) -> Result<Arc<dyn Store>, StoreError> {
     match &config.store {
         StoreLocation::Sqlite(path) => {
-            Ok(Arc::new(SqliteStore::open(Path::new(path), clock, config.health)?))
+            Ok(Arc::new(open_file(Path::new(path), clock, config.health)?))
         }
         // The server's time counts there.
         StoreLocation::Redis(address, durability) => {

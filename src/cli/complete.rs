@@ -77,7 +77,7 @@ fn in_store<T>(config: Config, read: impl AsyncFnOnce(App) -> Option<T>) -> Opti
         return None;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let read = async { read(App::open(config).ok()?).await };
+    let read = async { read(App::open_existing(config).ok()?).await };
     let found = runtime.block_on(async { tokio::time::timeout(LONGEST, read).await });
     runtime.shutdown_background();
     found.ok().flatten()

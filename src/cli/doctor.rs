@@ -134,7 +134,9 @@ async fn check_store(config: Config, act: Act, ui: &Ui) -> Result<bool, CliError
         return Ok(print_and_judge(&finding, ui)?);
     }
     let space = store::space(&config).filter(|finding| !finding.ok);
-    let app = match App::open(config) {
+    // A new one takes the place of a file that is gone.
+    let open = if store::missing(&config).is_some() { App::open } else { App::open_existing };
+    let app = match open(config) {
         Ok(app) => app,
         Err(error) => {
             if let Some(finding) = space {

@@ -116,5 +116,5 @@ pub(super) fn open_existing_with(global: &Global, writer: LogWriter) -> Result<A
         StoreLocation::Sqlite(_) | StoreLocation::Redis(..) => {}
     }
     start_log_with(global, &config, "warn", writer)?;
-    Ok(App::open(config)?)
+    Ok(App::open_existing(config)?)
 }

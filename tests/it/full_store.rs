@@ -53,6 +53,47 @@ fn a_redis_that_refuses_writes_can_be_read_and_doctor_reports_it_once() {
 }
 
 #[test]
+fn a_file_that_may_not_be_written_can_be_read_and_each_change_is_refused() {
+    let platform = Platform::start();
+    let ferry = Ferry::of(&platform).file("store/march.csv", GOOD);
+    let ferry = ferry.set("FERRY_STORE", "sqlite:store/ferry.db");
+    let submit = ["submit", "store/march.csv", "--wait", "--json"];
+    let id = ferry.run(&submit).ok().objects()[0]["id"].as_str().unwrap().to_owned();
+    let allow = |folder: u32, file: u32| {
+        let mode = |path, mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(ferry.path(path), mode).unwrap();
+        };
+        mode("store/ferry.db", file);
+        mode("store", folder);
+    };
+    let names = || std::fs::read_dir(ferry.path("store")).unwrap().count();
+    for (folder, file) in [(0o500, 0o400), (0o500, 0o600), (0o700, 0o400)] {
+        let before = names();
+        allow(folder, file);
+        let run = |args: &[&str]| ferry.run_without_privileges(args);
+        assert!(run(&["list"]).ok().stdout.contains(&id));
+        assert!(run(&["stats"]).ok().stdout.contains("default"));
+        assert!(run(&["status", &id]).ok().stdout.contains("completed"));
+        assert!(run(&["data", &id]).ok().stdout.contains("Reference"));
+        assert!(!run(&["results", &id]).ok().stdout.is_empty());
+        let refused = run(&["refetch", &id]).exits(1);
+        assert!(refused.stderr.contains("is read-only: `store"), "{refused}");
+        assert!(refused.stderr.contains("Permission denied"), "{refused}");
+        assert!(refused.stderr.contains("hint: make the file writable"), "{refused}");
+        let refused = run(&["submit", "store/march.csv", "--name", "april"]).exits(1);
+        assert!(refused.stderr.contains("must be writable for this user"), "{refused}");
+        let doctor = run(&["doctor", "--offline"]).exits(1);
+        let failed: Vec<_> = doctor.stdout.lines().filter(|line| line.contains("FAIL")).collect();
+        assert_eq!(failed.len(), 1, "{doctor}");
+        assert!(failed[0].contains("is read-only"), "{doctor}");
+        assert_eq!(names(), before, "nothing is created beside it");
+    }
+    allow(0o700, 0o600);
+    ferry.run(&["submit", "store/march.csv", "--name", "april", "--wait"]).ok();
+}
+
+#[test]
 fn a_server_on_a_full_store_responds_507_logs_once_and_continues() {
     let (platform, runtime) = (Platform::start(), Runtime::new().unwrap());
     let redis = runtime.block_on(RedisServer::start(&[]));

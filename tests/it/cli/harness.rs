@@ -158,6 +158,21 @@ impl Ferry {
         Ran::new(output)
     }
 
+    /// Runs it so that the permissions of files count, also where the tests run as root.
+    pub(crate) fn run_without_privileges(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        let probe = tempfile::NamedTempFile::new().expect("a file");
+        let read_only = std::os::unix::fs::PermissionsExt::from_mode(0o400);
+        probe.as_file().set_permissions(read_only).expect("it is ours");
+        if std::fs::OpenOptions::new().append(true).open(probe.path()).is_ok() {
+            command = Command::new("setpriv");
+            command.arg("--bounding-set=-dac_override,-dac_read_search").arg("--inh-caps=-all");
+            command.arg(env!("CARGO_BIN_EXE_ferry"));
+        }
+        command.args(args).stdin(Stdio::null());
+        Ran::new(self.placed(command).output().expect("it starts"))
+    }
+
     /// Runs a line of shell, in which `ferry` is the binary.
     pub(crate) fn shell(&self, line: &str) -> Ran {
         let script = format!("ferry() {{ '{}' \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_ferry"));

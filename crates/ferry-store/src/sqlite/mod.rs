@@ -4,9 +4,11 @@
 //! of each other's way. Every commit is synced to the disk before its caller continues.
 
 mod accept;
+mod access;
 mod accounts;
 mod blobs;
 mod changes;
+mod check;
 mod claim;
 mod disk;
 mod effects;
@@ -54,6 +56,7 @@ use super::{
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
     StoreError, SubmissionDetail, Wakeups,
 };
+use access::Access;
 use effects::Effects;
 use error::SqliteError;
 use ferry_types::clock::Clock;
@@ -76,6 +79,7 @@ const READERS: usize = 4;
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
+    access: Access,
     writer: Writer,
     /// Idle connections, each with the file that it reads.
     readers: Arc<Mutex<Vec<(Identity, Connection)>>>,
@@ -100,15 +104,39 @@ impl SqliteStore {
         clock: Arc<dyn Clock>,
         health: HealthPolicy,
     ) -> Result<Self, StoreError> {
-        let wakeups = Arc::new(Wakeups::default());
         schema::check_kind(path)?;
+        // Before SQLite looks at a file that cannot be written, and leaves a log beside it.
+        schema::create_private(path)?;
         space::convert(path);
-        let connection = schema::open_writer(path)?;
+        Self::on(schema::open_writer(path)?, Access::Write, path, clock, health)
+    }
+
+    /// The same of a file that is there, and that is only read where this process may not write it: then every
+    /// change is refused.
+    pub fn open_existing(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        schema::check_kind(path)?;
+        let (connection, access) = Access::open_existing(path)?;
+        Self::on(connection, access, path, clock, health)
+    }
+
+    fn on(
+        connection: Connection,
+        access: Access,
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        health: HealthPolicy,
+    ) -> Result<Self, StoreError> {
+        let wakeups = Arc::new(Wakeups::default());
         let continuity = Arc::<Continuity>::default();
         let named = Arc::new(Named::new(path, &location(path), continuity.clone()));
         let clock = Arc::new(StoreClock::new(clock));
         let writer = Writer::start(
             connection,
+            access.clone(),
             &location(path),
             wakeups.clone(),
             named.clone(),
@@ -117,6 +145,7 @@ impl SqliteStore {
         let claim_ids = ClaimIds::random();
         Ok(Self {
             path: path.to_owned(),
+            access,
             writer,
             readers: Arc::default(),
             reading: Semaphore::new(READERS),
@@ -140,14 +169,14 @@ impl SqliteStore {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
         let (policy, clock) = (self.health, self.clock.clone());
-        let location = self.location();
+        let (access, location) = (self.access.clone(), self.location());
         let result = tokio::task::spawn_blocking(move || {
             let idle = || readers.lock();
             named.check().map_err(|error| error.with_location(&location))?;
             let open = named.identity();
             idle().retain(|(file, _)| *file == open);
             let reader = idle().pop().map(|(_, connection)| connection);
-            let connection = reader.map_or_else(|| schema::open_reader(named.path()), Ok)?;
+            let connection = reader.map_or_else(|| access.open_reader(named.path()), Ok)?;
             let result = within_snapshot(&connection, |connection| {
                 let time = clock.read(standing::stored_time(connection).unwrap_or_default());
                 op(&RecordReader {
@@ -159,6 +188,7 @@ impl SqliteStore {
             });
             // Otherwise the connection may be one to another file.
             named.check().map_err(|error| error.with_location(&location))?;
+            access.check(named.path(), &location)?;
             idle().push((open, connection));
             result.map_err(|error| error.with_location(&location))
         });
@@ -434,34 +464,9 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {
-        let findings = self.read(|reader| {
-            let text = |pragma: &str| {
-                reader.connection.query_row(pragma, [], |row| row.get::<_, String>(0))
-            };
-            let whole = text("PRAGMA quick_check(1)")?;
-            let mode = text("PRAGMA journal_mode")?;
-            Ok(vec![
-                CheckResult {
-                    ok: whole == "ok",
-                    text: format!("the file is whole: {whole}"),
-                    hint: (whole != "ok").then(|| {
-                        "stop all workers, and restore the file from a backup or repair it with \
-                         sqlite3's `.recover`"
-                            .to_owned()
-                    }),
-                },
-                CheckResult {
-                    ok: mode == "wal",
-                    text: format!(
-                        "every accepted submission is synced to the disk (journal: {mode})"
-                    ),
-                    hint: (mode != "wal")
-                        .then(|| "another program changed the file's journal mode".to_owned()),
-                },
-            ])
-        });
-        let mut findings = findings.await?;
-        findings.extend(free_space(&self.path));
+        let is_written = matches!(self.access, Access::Write);
+        let mut findings = self.read(move |reader| check::check(reader, is_written)).await?;
+        findings.extend(is_written.then(|| free_space(&self.path)).flatten());
         Ok(findings)
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::SqliteStore;
+use super::access::Access;
 use super::read::RecordReader;
-use super::schema::open_reader;
 use crate::{ClaimRequest, Deadline, Filter, NewSubmission, Payload, Store};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::HealthPolicy;
@@ -86,7 +86,7 @@ async fn a_read_of_an_account_takes_as_many_steps_whatever_others_have() {
     store.accept(own.into()).await.unwrap();
     // Where an index ends behind the account, one step is saved.
     accept_of_others(&store, 3).await;
-    let mut connection = open_reader(&path).unwrap();
+    let mut connection = Access::Write.open_reader(&path).unwrap();
     let counted = Arc::new(AtomicU64::new(0));
     let counting = counted.clone();
     let count = move || {

@@ -65,18 +65,14 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// A connection that only reads, with a small cache: there are several.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let broken = |error| unusable(path, &error);
-    let connection = open(path).map_err(broken)?;
-    connection.pragma_update(None, "query_only", true).map_err(broken)?;
-    connection.pragma_update(None, "cache_size", -1024).map_err(broken)?;
-    Ok(connection)
+/// A connection that may write.
+pub(super) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 /// A connection as all of them begin.
-pub(super) fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+pub(super) fn open_with(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(wait_for_others))?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -111,12 +107,12 @@ pub(super) fn check_kind(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Way out where the file or its folder is not writable.
-const WRITABLE: &str = "the file, those beside it (`-wal`, `-shm`) and the folder must be writable for this \
-                        user, even to read it; otherwise copy them to a folder that is, and name the copy \
-                        as `store`";
+pub(super) const WRITABLE: &str = "the file, those beside it (`-wal`, `-shm`) and the folder must be writable for \
+                                   this user; otherwise copy them to a folder that is, and name the copy as \
+                                   `store`";
 
 /// Creates the file readable for its owner alone, because datasets are private.
-fn create_private(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -137,11 +133,40 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(broken)?;
+    let version = known_version(&transaction, path, newest)?;
+    if version == newest {
+        return Ok(());
+    }
+    // Version 0 is an empty file.
+    for step in &steps[(version + 1).saturating_sub(OLDEST)..] {
+        transaction.execute_batch(step).map_err(broken)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
+    transaction.pragma_update(None, "user_version", newest as i32).map_err(broken)?;
+    transaction.commit().map_err(broken)
+}
+
+/// Fails unless the file is a store of the newest version.
+pub(super) fn check_newest(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let newest = OLDEST + MIGRATIONS.len() - 1;
+    match known_version(connection, path, newest)? {
+        version if version == newest => Ok(()),
+        version => Err(StoreError::Unusable(format!(
+            "the store `{}` has schema version {version}, and this version of Ferry reads it only after it has \
+             changed it to {newest}: {WRITABLE}",
+            path.display()
+        ))),
+    }
+}
+
+/// The schema version of a store that this Ferry can migrate to `newest`, or is.
+fn known_version(connection: &Connection, path: &Path, newest: usize) -> Result<usize, StoreError> {
+    let broken = |error| unusable(path, &error);
     let pragma = |name: &str| {
-        transaction.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0))
     };
     let owner = pragma("application_id").map_err(broken)?;
-    let tables: i64 = transaction
+    let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(broken)?;
     if owner != APPLICATION_ID && tables > 0 {
@@ -165,19 +190,10 @@ fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(
             path.display()
         )));
     }
-    if version == newest {
-        return Ok(());
-    }
-    // Version 0 is an empty file.
-    for step in &steps[(version + 1).saturating_sub(OLDEST)..] {
-        transaction.execute_batch(step).map_err(broken)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(broken)?;
-    transaction.pragma_update(None, "user_version", newest as i32).map_err(broken)?;
-    transaction.commit().map_err(broken)
+    Ok(version)
 }
 
-fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn unusable(path: &Path, error: &rusqlite::Error) -> StoreError {
     let location = path.display();
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {

@@ -9,13 +9,14 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use super::access::Access;
 use super::effects::Effects;
 use super::error::SqliteError;
 use super::named::Named;
 use super::{accept, schema, standing};
 use crate::continuity::Asked;
 use crate::store_time::{StoreClock, StoreTime, StoredTime};
-use crate::{StoreError, Wakeups};
+use crate::{StoreError, Wakeups, WriteRefusal};
 
 /// The most jobs that share a transaction.
 const GROUP: usize = 128;
@@ -47,6 +48,7 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(
         connection: Connection,
+        access: Access,
         location: &str,
         wakeups: Arc<Wakeups>,
         named: Arc<Named>,
@@ -57,6 +59,7 @@ impl Writer {
         let looking = Arc::<AtomicBool>::default();
         let mut thread = WriterThread {
             connection,
+            access,
             wakeups,
             named,
             clock,
@@ -161,6 +164,7 @@ impl Drop for AbortOnPanic {
 
 struct WriterThread {
     connection: Connection,
+    access: Access,
     wakeups: Arc<Wakeups>,
     named: Arc<Named>,
     clock: Arc<StoreClock>,
@@ -205,7 +209,7 @@ impl WriterThread {
         let requested = self.named.continuity().ask();
         // Nothing is written to a file that has no name any more.
         let named = self.named.check().inspect_err(|_| self.save_deleted_log());
-        let started = named.and_then(|()| Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?));
+        let started = named.and_then(|()| self.begin());
         let mut started = started.map_err(|error| error.with_location(&self.location));
         let stored = standing::stored_time(&self.connection);
         let time = self.clock.read(stored.unwrap_or_default());
@@ -232,6 +236,16 @@ impl WriterThread {
             effects.wake(&self.wakeups);
         }
         (responses, outcome)
+    }
+
+    fn begin(&self) -> Result<(), SqliteError> {
+        if let Access::Read { cause, .. } = &self.access {
+            let (location, cause) = (self.location.to_string(), cause.clone());
+            let refusal = WriteRefusal::ReadOnly;
+            let refused = StoreError::WriteRefused { location, refusal, cause };
+            return Err(SqliteError::Refused(refused));
+        }
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
     /// Writes into the file what only the deleted log has, before this process ends and with it the last copy.
@@ -292,7 +306,11 @@ impl WriterThread {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
-        self.connection = schema::open_writer(self.named.path())?;
+        let path = self.named.path();
+        self.connection = match &self.access {
+            Access::Write => schema::open_writer(path)?,
+            access @ Access::Read { .. } => access.open_reader(path)?,
+        };
         self.named.reopened();
         self.version = None;
         self.wakeups.all();
@@ -326,7 +344,8 @@ mod tests {
         connection.execute_batch(setup).unwrap();
         let named = Arc::new(Named::new(&path, "a small disk", Arc::default()));
         let clock = Arc::new(StoreClock::new(Arc::new(ferry_types::clock::SystemClock)));
-        let writer = Writer::start(connection, "a small disk", Arc::default(), named, clock);
+        let writer =
+            Writer::start(connection, Access::Write, "a small disk", Arc::default(), named, clock);
         (dir, writer.unwrap())
     }
 
