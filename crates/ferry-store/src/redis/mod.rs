@@ -41,7 +41,7 @@ pub use fuzzed::read_stored;
 pub use pushed::{DeadLetter, PushedRequests, Task};
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -69,7 +69,6 @@ use ferry_types::domain::{SubmissionId, Timestamp};
 use owned::OwnedSteps;
 use scripts::{Script, ScriptCall, Scripts};
 use server_time::ServerTime;
-use strays::StrayScan;
 use unacknowledged::UnacknowledgedClaims;
 
 /// Rescued, or removed, in one call.
@@ -109,7 +108,8 @@ pub struct RedisStore {
     listener: OnceLock<AbortHandle>,
     owned: OwnedSteps,
     lost: UnacknowledgedClaims,
-    strays: StrayScan,
+    /// Cursor of the look for strays, and its last end.
+    strays: Mutex<(u64, Option<Instant>)>,
     health: HealthPolicy,
     /// Instead of the server's time.
     clock: Option<Arc<dyn Clock>>,
@@ -149,7 +149,7 @@ impl RedisStore {
             listener: OnceLock::new(),
             owned: OwnedSteps::default(),
             lost: UnacknowledgedClaims::new(),
-            strays: StrayScan::default(),
+            strays: Mutex::default(),
             health,
             clock: None,
             server_time: Mutex::default(),

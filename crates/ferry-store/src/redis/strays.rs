@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tracing::warn;
 
 use super::RedisStore;
@@ -19,27 +18,17 @@ const SHARE: u32 = 100;
 /// Longest time of one look.
 const LONGEST: Duration = Duration::from_millis(50);
 
-/// Position of the look among the keys of the server.
-#[derive(Debug, Default)]
-pub(super) struct StrayScan(Mutex<Position>);
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Position {
-    cursor: u64,
-    ended: Option<Instant>,
-}
-
 impl RedisStore {
     /// Looks at the next keys of the server, for a share of the time since the last look; the last key ends
     /// it, and the next look begins again.
     pub(super) async fn put_strays_back(&self) -> Result<(), RedisError> {
         let begun = Instant::now();
-        let Position { mut cursor, ended } = *self.strays.0.lock();
+        let (mut cursor, ended) = *self.strays.lock();
         let time = ended.map_or(LONGEST, |ended| time_after(begun - ended));
         loop {
             cursor = self.put_next_back(cursor).await?;
             let now = Instant::now();
-            *self.strays.0.lock() = Position { cursor, ended: Some(now) };
+            *self.strays.lock() = (cursor, Some(now));
             if cursor == 0 || now - begun >= time {
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! How the file is opened: for writing, or for reading alone where this process may not write it.
+//! Opens the file: for writing, or for reading alone where this process may not write it.
 
 use std::io;
 use std::path::{Path, PathBuf};
