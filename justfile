@@ -30,13 +30,18 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
     cargo test --workspace --locked --doc
 
-# Everything that the tests need.
+# Everything that the tests need, and what else has to build.
 build:
     cargo test --workspace --locked --lib --tests --no-run
+    cargo build --workspace --locked --benches --examples
 
-# All tests, or those whose name contains FILTER.
+# All tests but the histories, or those whose name contains FILTER.
 test FILTER="":
-    cargo test --workspace --locked --lib --tests -- {{FILTER}}
+    cargo test --workspace --exclude ferry-histories --locked --lib --tests -- {{FILTER}}
+
+# Ten thousand random histories.
+histories:
+    cargo test --workspace --locked --test histories
 
 # The same with nextest: each test has a time limit, and slow ones are listed.
 nextest *FILTER:
