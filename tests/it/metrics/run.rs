@@ -47,7 +47,7 @@ fn bad_days() -> SimConfig {
 fn second_account(world: &World) -> String {
     format!(
         "[accounts.north]\ntoken_url = \"{}\"\napi_url = \"{}\"\nclient_id = \"north\"\n\
-         client_secret = \"wrong\"\napi_key = \"wrong\"\n",
+         client_secret = \"mistyped\"\napi_key = \"mistyped\"\n",
         world.sim.token_url(),
         world.sim.api_url()
     )
@@ -261,7 +261,7 @@ fn lint(worker: &Scraped) {
 
 fn no_secret_is_shown(worker: &Scraped) {
     let (_, scrape) = get(&worker.address, "/metrics").unwrap();
-    for secret in ["demo-secret", "demo-key", "wrong", "127.0.0.1", "doubtful", "UNKNOWN-1"] {
+    for secret in ["demo-secret", "demo-key", "mistyped", "127.0.0.1", "doubtful", "UNKNOWN-1"] {
         assert!(!scrape.contains(secret), "`{secret}` is in a label");
     }
 }
