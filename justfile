@@ -49,7 +49,7 @@ nextest *FILTER:
 
 # The tests of the Redis store and of the shipped files, on Valkey.
 valkey:
-    REDIS_SERVER=valkey-server cargo test --workspace --locked --test contract redis
+    REDIS_SERVER=valkey-server cargo test --workspace --locked --test contract --test tidy redis
     REDIS_SERVER=valkey-server cargo test --workspace --locked --test it -- topologies deploy::redis
 
 # Write the generated parts of the pages.
