@@ -4,11 +4,11 @@
 //! and a jitter. It depends on status codes, never on the words of a message.
 
 mod polls;
+pub(super) mod uploads;
 
 use std::time::Duration;
 
-use super::payload::MissingPayloadError;
-use super::policy::{AmbiguousUpload, Policy};
+use super::policy::Policy;
 use super::schedule::{
     Jitter, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
 };
@@ -20,10 +20,6 @@ use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, until};
-
-/// Time for which nothing may be at the address of an upload before that counts as the refusal of one whose
-/// predecessor may have arrived: a server that restarts, or a route that is moved, takes less.
-const WRONG_ADDRESS: Duration = Duration::from_mins(5);
 
 /// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -40,39 +36,6 @@ pub(super) struct Context<'a> {
     pub(super) jitter: Jitter,
     /// Schedule of the polls, if the processing time is estimated.
     pub(super) schedule: Option<&'a PollSchedule>,
-}
-
-/// After `UploadData`.
-pub(super) fn after_upload(
-    context: &Context<'_>,
-    response: Result<String, PlatformError>,
-) -> Transition {
-    match response {
-        Ok(token) => {
-            let deadline = context.deadline_of_polls();
-            Transition {
-                processing_token: Some(token),
-                processing: Some(context.uploaded()),
-                deadline: (deadline != context.submission.deadline).then_some(deadline),
-                ..succeeded(Next::Step(context.next_poll(0, Some(Duration::ZERO), deadline)))
-            }
-        }
-        Err(error) if context.is_in_vain(&error) => {
-            let text = format!("an earlier upload may have arrived, and so may this one: {error}");
-            Transition {
-                reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
-                upload_ambiguous: true,
-                signal: signal_of(context, &error),
-                ..Transition::to(Next::Held)
-            }
-        }
-        Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
-        Err(PlatformError::WrongAddress { status, what }) if context.is_lasting_refusal() => {
-            let signal = Signal::Unhealthy(what.clone());
-            Transition { signal, ..rejected(context, status, &what) }
-        }
-        Err(error) => after_error(context, StepKind::Upload, &error),
-    }
 }
 
 /// After a poll.
@@ -124,34 +87,6 @@ pub(super) fn after_delivery(
     }
 }
 
-/// Fails an upload before it is sent if its deadline has passed. `None` if it may be sent.
-pub(super) fn before_upload(context: &Context<'_>) -> Option<Transition> {
-    if !context.is_past_deadline() {
-        return None;
-    }
-    let submission = context.submission;
-    // The claim counts as an attempt already.
-    let event = if submission.upload_attempts > 1 { "could be retried" } else { "was sent" };
-    let last = submission.reason.as_ref().map(|reason| format!(": {}", reason.text));
-    let ambiguous = if submission.upload_ambiguous { "; an upload may have arrived" } else { "" };
-    let (deadline, last) = (context.deadline(), last.unwrap_or_default());
-    let text =
-        format!("the deadline ({deadline}) passed before the upload {event}{last}{ambiguous}");
-    Some(Transition {
-        next: Next::End(Outcome::Failed),
-        reason: Some(Reason::new(ReasonCode::Deadline, text)),
-        ..unchanged(context, StepKind::Upload)
-    })
-}
-
-/// True if the upload may overwrite: if the submission may, or if an attempt without that was rejected
-/// while an earlier one may have arrived, and the configuration permits one more that overwrites.
-pub(super) fn may_overwrite(context: &Context<'_>) -> bool {
-    let submission = context.submission;
-    let reason = submission.reason.as_ref().map(|reason| reason.code);
-    submission.overwrite || (reason == Some(ReasonCode::AlreadyExists) && context.may_permit())
-}
-
 /// Transition of a step that was claimed before the account was throttled: its request is sent later,
 /// and even after the deadline, so that the last poll takes place.
 pub(super) fn while_throttled(context: &Context<'_>, kind: StepKind) -> Transition {
@@ -172,58 +107,6 @@ pub(super) fn without_account(context: &Context<'_>, kind: StepKind) -> Transiti
         reason: Some(Reason::new(ReasonCode::UnknownAccount, text)),
         next: Next::step(kind, context.policy.retry_max),
         ..unchanged(context, kind)
-    }
-}
-
-/// Transition of an upload whose dataset the store does not have: nothing was sent.
-pub(super) fn without_payload(context: &Context<'_>, error: &MissingPayloadError) -> Transition {
-    let text = format!("{error}; nothing was sent: submit the dataset again");
-    Transition {
-        reason: Some(Reason::new(ReasonCode::PayloadMissing, text)),
-        next: Next::Held,
-        ..unchanged(context, StepKind::Upload)
-    }
-}
-
-/// Transition of an upload that was aborted after its request left.
-pub(super) fn interrupted_upload(context: &Context<'_>) -> Transition {
-    let text = "the worker was stopped during the upload, which may have arrived";
-    Transition {
-        reason: Some(Reason::new(ReasonCode::Ambiguous, text)),
-        next: Next::step(StepKind::Upload, Duration::ZERO),
-        attempt_spent: true,
-        upload_ambiguous: true,
-        ..unchanged(context, StepKind::Upload)
-    }
-}
-
-/// A rejection may be about an upload that arrived before: of this submission, or of an earlier one of
-/// its name. Then only a person can know, unless the configuration permits one attempt that overwrites.
-/// A rejection of that one, or of any that was permitted to overwrite, is for a person too.
-fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
-    let Some(what) = context.ambiguity() else {
-        let text = format!("the Platform rejected the upload ({status}): {words}");
-        let reason = Some(Reason::new(ReasonCode::UploadRejected, text));
-        return Transition { reason, ..succeeded(Next::End(Outcome::Rejected)) };
-    };
-    let text = format!(
-        "{what}, and now the Platform rejects it ({status}: {words}): \
-         it may have this dataset, or another one of its name"
-    );
-    let failures = context.submission.failures.saturating_add(1);
-    let is_permitted =
-        context.may_permit() && !may_overwrite(context) && !context.is_past_deadline();
-    let next = if is_permitted {
-        let delay = retry_delay(context.policy, failures, context.jitter);
-        Next::step(StepKind::Upload, delay.min(context.time_left()))
-    } else {
-        Next::Held
-    };
-    Transition {
-        reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
-        upload_ambiguous: context.submission.upload_ambiguous,
-        failures,
-        ..succeeded(next)
     }
 }
 
@@ -441,55 +324,11 @@ impl Context<'_> {
         self.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC")
     }
 
-    /// The upload that may have arrived before, if there is one.
-    fn ambiguity(&self) -> Option<String> {
-        if self.submission.upload_ambiguous {
-            return Some("an earlier upload may have arrived".to_owned());
-        }
-        let by = self.name_mark?;
-        Some(if by == self.submission.id {
-            "an upload before the retry may have arrived".to_owned()
-        } else {
-            format!("an earlier submission of this name may have left its dataset there (`{by}`)")
-        })
-    }
-
-    /// True if an upload may have arrived before this one, and a further one would show no more: it could
-    /// not be read if it arrived, either, or takes longer than is waited for. Where it may overwrite, one
-    /// without a response is sent again all the same, which harms nothing.
-    fn is_in_vain(&self, error: &PlatformError) -> bool {
-        self.submission.upload_ambiguous
-            && match error {
-                PlatformError::Unreadable(_) => true,
-                PlatformError::TimedOut(_) => !self.submission.overwrite && !self.may_permit(),
-                _ => false,
-            }
-    }
-
     /// Number of failures in a row for this reason, with the present one.
     fn streak_of(&self, code: ReasonCode) -> u32 {
         let submission = self.submission;
         let is_same = submission.reason.as_ref().is_some_and(|reason| reason.code == code);
         if is_same { submission.failures.saturating_add(1) } else { 1 }
-    }
-
-    /// True if an upload may have arrived before this one, and that nothing is at the address now is the
-    /// refusal of this one: it has lasted, or answers the attempt that may overwrite after a refusal.
-    fn is_lasting_refusal(&self) -> bool {
-        let code = self.submission.reason.as_ref().map(|reason| reason.code);
-        let failures = self.streak_of(ReasonCode::WrongAddress) - 1;
-        self.ambiguity().is_some()
-            && (code == Some(ReasonCode::AlreadyExists)
-                || steady_time(self.policy, failures) >= WRONG_ADDRESS)
-    }
-
-    /// True if the configuration permits to overwrite what may have arrived before. What a newer
-    /// submission has left is never overwritten with an older dataset.
-    fn may_permit(&self) -> bool {
-        let is_newer = self.name_mark.is_some_and(|by| by > self.submission.id);
-        self.policy.ambiguous_upload == AmbiguousUpload::Overwrite
-            && self.ambiguity().is_some()
-            && !is_newer
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::claimer::{LeasedStep, release};
 use super::collect::after_collect;
 use super::committer::{CommitError, Committer};
-use super::decide::{
-    Context, after_delivery, after_poll, after_upload, before_upload, interrupted_upload,
-    may_overwrite, while_throttled, without_account, without_payload,
+use super::decide::uploads::{
+    after_upload, before_upload, interrupted_upload, may_overwrite, without_payload,
 };
+use super::decide::{Context, after_delivery, after_poll, while_throttled, without_account};
 use super::delivery::{message, message_id};
 use super::fetch::{fetch, token};
 use super::guard::StepGuard;

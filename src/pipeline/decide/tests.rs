@@ -7,8 +7,10 @@ mod delivering;
 mod polling;
 mod properties;
 
+use super::uploads::*;
 use super::*;
 use crate::pipeline::collect::{Collected, after_collect};
+use crate::pipeline::policy::AmbiguousUpload;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State, SubmissionParts};
 use ferry_types::domain::{SubmissionId, later, timestamp};
