@@ -101,9 +101,11 @@ impl WriteRefusal {
                 "free disk space, `df` shows it; a lower `retention` makes the store smaller. Workers \
                  continue by themselves"
             }
-            Self::DiskError => "look at the server's log, and at its disk",
+            Self::DiskError if is_redis => "look at the log of Redis, and at its disk",
+            Self::DiskError => "look at the disk of the file, and at the kernel's log: `dmesg`",
+            Self::ReadOnly if is_redis => "let `store` name the Redis master and not a replica",
             Self::ReadOnly => {
-                "make the file writable, or let `store` name the Redis master and not a replica"
+                "make the file and its folder writable for this user, or name a copy as `store`"
             }
             Self::TooFewReplicas => {
                 "start the Redis replicas, or lower `min-replicas-to-write` in the server's \
@@ -141,5 +143,22 @@ pub struct DamagedRecord {
 impl std::fmt::Display for DamagedRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the record of submission {} is damaged: {}", self.id, self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_out_of_a_full_broken_or_read_only_store_is_that_of_its_kind() {
+        for refusal in [WriteRefusal::Full, WriteRefusal::DiskError, WriteRefusal::ReadOnly] {
+            let hint = |location: &str| {
+                let (location, cause) = (location.to_owned(), "refused".to_owned());
+                StoreError::WriteRefused { location, refusal, cause }.hint().unwrap()
+            };
+            assert!(!hint("sqlite:/var/lib/ferry/ferry.db").contains("Redis"), "{refusal:?}");
+            assert!(hint("rediss://store:6379").contains("Redis"), "{refusal:?}");
+        }
     }
 }
