@@ -27,12 +27,20 @@ pub(crate) enum StoreKind {
     Redis,
 }
 
+thread_local! {
+    /// Of all histories that a thread runs one after the other.
+    static RUNTIME: Runtime = runtime();
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
 /// The store of a history. Each worker opens it for itself.
 #[derive(Debug)]
 pub(crate) struct Backing {
     time: Time,
     place: Place,
-    runtime: Option<Runtime>,
 }
 
 #[derive(Debug)]
@@ -80,9 +88,7 @@ impl Backing {
                 Place::Redis(Box::new(RedisPlace { address, namespace, responses }))
             }
         };
-        let runtime = (kind != StoreKind::Memory)
-            .then(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
-        Self { time: time.clone(), place, runtime }
+        Self { time: time.clone(), place }
     }
 
     /// Opens the store, as a process on a machine does. A file is on one machine.
@@ -106,9 +112,9 @@ impl Backing {
 
     /// Waits for a call of a store.
     pub(crate) fn run<T>(&self, call: impl Future<Output = T>) -> T {
-        match &self.runtime {
-            Some(runtime) => runtime.block_on(call),
-            None => call.now_or_never().expect("the store in memory answers at once"),
+        match &self.place {
+            Place::Memory(_) => call.now_or_never().expect("the store in memory answers at once"),
+            Place::Sqlite(_) | Place::Redis(_) => RUNTIME.with(|runtime| runtime.block_on(call)),
         }
     }
 
@@ -222,8 +228,5 @@ fn migrated_copy() -> TempDir {
 /// One server for all histories of a run.
 fn server() -> &'static RedisServer {
     static SERVER: OnceLock<RedisServer> = OnceLock::new();
-    SERVER.get_or_init(|| {
-        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(RedisServer::start(&["--appendonly", "no"]))
-    })
+    SERVER.get_or_init(|| runtime().block_on(RedisServer::start(&["--appendonly", "no"])))
 }

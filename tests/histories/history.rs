@@ -83,6 +83,9 @@ impl<'a> History<'a> {
         }
         history.settle_calls();
         for _ in 0..scenario.acts {
+            if history.is_over() {
+                break;
+            }
             let act = history.draw();
             history.perform(act);
             history.settle_calls();
@@ -129,6 +132,20 @@ impl<'a> History<'a> {
             time,
             ids,
         }
+    }
+
+    /// True if nothing can happen any more but time.
+    fn is_over(&self) -> bool {
+        !self.scenario.operators
+            && self.saved.is_none()
+            && self.attempts.iter().all(|attempts| *attempts > 0)
+            && self.has_settled()
+            && self.calls.each(|_| ()).is_empty()
+    }
+
+    /// True if no submission has a step left.
+    pub(crate) fn has_settled(&self) -> bool {
+        self.known.values().all(|known| known.state.is_final() && known.due_at.is_none())
     }
 
     pub(crate) fn start(&mut self, slot: usize) {

@@ -27,9 +27,9 @@ impl History<'_> {
         let names: Vec<_> = touched.iter().map(|id| name(self.numbers[id])).collect();
         let same_name = self.accepted.iter().filter(|(number, _)| names.contains(&name(**number)));
         let same_name: Vec<_> = same_name.map(|(number, id)| (*number, *id)).collect();
-        let all = self.listed(&of_names(&names));
+        let mut all = self.listed(&of_names(&names));
         for (number, id) in same_name {
-            let Some(SubmissionDetail { submission: now, .. }) = all.get(&id).cloned() else {
+            let Some(SubmissionDetail { submission: now, .. }) = all.remove(&id) else {
                 continue;
             };
             if self.known.get(&id) == Some(&now) {
@@ -147,8 +147,7 @@ impl History<'_> {
         let (until, mut resolved) = (self.time.elapsed() + CALM, 0);
         while self.time.elapsed() < until {
             self.attend(&mut resolved);
-            let is_over = |known: &Submission| known.state.is_final() && known.due_at.is_none();
-            if self.known.values().all(is_over) {
+            if self.has_settled() {
                 return;
             }
             self.settle_calls();
@@ -170,7 +169,7 @@ impl History<'_> {
         let events = self.events();
         let planned = self.scenario.submissions.iter();
         Trace {
-            entries: self.recorder.entries(),
+            entries: self.recorder.take(),
             facts: planned.map(|planned| planned.fact.clone()).collect(),
             limits: self.scenario.limits,
             policy_overwrites: self.scenario.ambiguous_upload
@@ -203,11 +202,11 @@ impl History<'_> {
         let id = *self.accepted.get(&number)?;
         let submission = self.office.run(self.office.store.get(id)).ok().flatten()?.submission;
         let (store, planned) = (&self.office.store, &self.scenario.submissions[number]);
+        let table = expected_results(&planned.fact.name, &planned.data);
         let result = |key: &String| {
             let content = self.office.run(store.content(id, key)).ok().flatten();
-            let table = expected_results(&planned.fact.name, &planned.data);
             let expected = if key == "tableofresultids" {
-                table.into_bytes()
+                table.clone().into_bytes()
             } else {
                 let rows = table.lines().count() - 1;
                 serde_json::json!({ "key": key, "rows": rows }).to_string().into_bytes()

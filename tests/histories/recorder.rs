@@ -82,8 +82,9 @@ impl Recorder {
         self.records().tokens.get(token).copied()
     }
 
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.records().entries.clone()
+    /// What was recorded, at the end.
+    pub(crate) fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.records().entries)
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {

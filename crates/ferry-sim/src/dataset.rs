@@ -29,12 +29,13 @@ impl Verdict {
 
 /// Validates a dataset that was uploaded as `name`.
 pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
-    let mut complaints = complaints(data, 5, check_row);
+    let rows = rows(data);
+    let mut complaints = complaints(&rows, 5, check_row);
     if let Some(events) = event_data {
-        complaints.extend(self::complaints(events, 7, check_event));
+        complaints.extend(self::complaints(&self::rows(events), 7, check_event));
     }
     if complaints.is_empty() {
-        Verdict::Results(expected_results(name, data))
+        Verdict::Results(results(name, &rows))
     } else {
         Verdict::Feedback(complaints)
     }
@@ -42,7 +43,7 @@ pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict
 
 /// A verdict that finds the reference of the first row unknown; none without a row.
 pub(super) fn reject_first_row(data: &str) -> Option<Verdict> {
-    let (row, record) = rows(data).next()?;
+    let (row, record) = rows(data).into_iter().next()?;
     let value = record.get(0).unwrap_or_default().to_owned();
     Some(Verdict::Feedback(vec![Complaint { row, value, about: Defect::UnknownReference }]))
 }
@@ -50,8 +51,12 @@ pub(super) fn reject_first_row(data: &str) -> Option<Verdict> {
 /// The body of `tableofresultids` for a dataset: derived from its rows, so that a test notices
 /// rows that did not arrive as they were.
 pub fn expected_results(name: &str, data: &str) -> String {
+    results(name, &rows(data))
+}
+
+fn results(name: &str, rows: &[Row]) -> String {
     let mut table = "Reference,ResultId\n".to_owned();
-    for (row, record) in rows(data) {
+    for (row, record) in rows {
         let mut hash = Fnv::new();
         hash.add(name.as_bytes());
         hash.add(&row.to_le_bytes());
@@ -61,8 +66,10 @@ pub fn expected_results(name: &str, data: &str) -> String {
     table
 }
 
-/// Rows with their numbers, which count from 1 and count the header, too.
-fn rows(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
+/// A row with its number, which counts from 1 and counts the header, too.
+type Row = (u64, StringRecord);
+
+fn rows(text: &str) -> Vec<Row> {
     let reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -75,26 +82,25 @@ fn rows(text: &str) -> impl Iterator<Item = (u64, StringRecord)> {
     numbered
         .filter(move |(record, row)| !is_header(*row, record))
         .map(|(record, row)| (row, record))
-        .collect::<Vec<_>>()
-        .into_iter()
+        .collect()
 }
 
 type RowError = (String, Defect);
 
 fn complaints(
-    text: &str,
+    rows: &[Row],
     columns: usize,
     check: fn(&StringRecord) -> Vec<RowError>,
 ) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    for (row, record) in rows(text) {
+    for (row, record) in rows {
         let errors = if record.len() < columns {
             vec![(record.get(0).unwrap_or_default().to_owned(), Defect::TooFewColumns)]
         } else {
-            check(&record)
+            check(record)
         };
         let errors = errors.into_iter();
-        complaints.extend(errors.map(|(value, about)| Complaint { row, value, about }));
+        complaints.extend(errors.map(|(value, about)| Complaint { row: *row, value, about }));
     }
     complaints
 }

@@ -107,8 +107,8 @@ impl SqliteStore {
         schema::check_kind(path)?;
         // Before SQLite looks at a file that cannot be written, and leaves a log beside it.
         schema::create_private(path)?;
-        space::convert(path);
-        Self::on(schema::open_writer(path)?, Access::Write, path, clock, health)
+        let connection = space::converted(schema::open_writer(path)?, path)?;
+        Self::on(connection, Access::Write, path, clock, health)
     }
 
     /// The same of a file that is there, and that is only read where this process may not write it: then every
@@ -227,7 +227,10 @@ fn within_snapshot<T>(
     connection: &Connection,
     op: impl FnOnce(&Connection) -> Result<T, SqliteError>,
 ) -> Result<T, SqliteError> {
-    op(&*connection.unchecked_transaction()?)
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let result = op(connection);
+    let ended = connection.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+    result.and_then(|value| Ok(ended.map(|_| value)?))
 }
 
 #[async_trait]

@@ -12,7 +12,7 @@ use super::StoreError;
 use super::named::is_empty;
 
 /// Says that a file is Ferry's: `FRRY` in ASCII.
-pub(super) const APPLICATION_ID: i32 = 0x4652_5259;
+const APPLICATION_ID: i32 = 0x4652_5259;
 
 /// Value of `PRAGMA auto_vacuum` of a file that can return free pages.
 pub(super) const INCREMENTAL: i64 = 2;

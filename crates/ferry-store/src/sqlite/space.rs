@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use tracing::{info, warn};
 
 use super::error::SqliteError;
-use super::schema::{self, APPLICATION_ID, INCREMENTAL};
+use super::schema::{self, INCREMENTAL};
+use crate::StoreError;
 
 /// Pages of one piece: a few milliseconds of the writer's time.
 const PIECE: i64 = 256;
@@ -36,9 +37,10 @@ pub(super) fn return_pages(connection: &Connection) -> Result<bool, SqliteError>
 /// Rewrites a file of an earlier Ferry once, so that it can return pages. That takes the file for
 /// itself: while another process has it open, nothing happens, and a later start makes another attempt. A file
 /// that could not be rewritten is as good as before.
-pub(super) fn convert(path: &Path) {
-    // What keeps a file from being read is reported where it is opened.
-    let Ok(Some(connection)) = old(path) else { return };
+pub(super) fn converted(connection: Connection, path: &Path) -> Result<Connection, StoreError> {
+    if pragma(&connection, "auto_vacuum").is_ok_and(|mode| mode == INCREMENTAL) {
+        return Ok(connection);
+    }
     let file = path.display();
     match rewrite(&connection, path) {
         Ok(()) => {}
@@ -50,14 +52,9 @@ pub(super) fn convert(path: &Path) {
             warn!(%error, "cannot rewrite the store `{file}`, so that it keeps its free space");
         }
     }
-}
-
-/// A connection to the file, if it is a store that cannot return pages.
-fn old(path: &Path) -> Result<Option<Connection>, rusqlite::Error> {
-    let connection = schema::open(path)?;
-    let is_old = pragma(&connection, "application_id")? == i64::from(APPLICATION_ID)
-        && pragma(&connection, "auto_vacuum")? != INCREMENTAL;
-    Ok(is_old.then_some(connection))
+    // Its lock ends with it.
+    drop(connection);
+    schema::open_writer(path)
 }
 
 fn rewrite(connection: &Connection, path: &Path) -> Result<(), rusqlite::Error> {
@@ -119,6 +116,10 @@ mod tests {
         (dir, path)
     }
 
+    fn convert(path: &Path) -> Connection {
+        converted(schema::open_writer(path).unwrap(), path).unwrap()
+    }
+
     fn kept(connection: &Connection) -> String {
         connection.query_row("SELECT text FROM kept", [], |row| row.get(0)).unwrap()
     }
@@ -134,12 +135,10 @@ mod tests {
     fn an_older_file_is_rewritten_once_and_keeps_its_rows() {
         let (_dir, path) = old_file();
         let before = std::fs::metadata(&path).unwrap().len();
-        convert(&path);
+        let connection = convert(&path);
         assert!(std::fs::metadata(&path).unwrap().len() < before / 10);
-        let connection = schema::open_writer(&path).unwrap();
         assert_eq!(pragma(&connection, "auto_vacuum").unwrap(), INCREMENTAL);
         assert_eq!(kept(&connection), "short");
-        assert!(old(&path).unwrap().is_none(), "once");
     }
 
     #[test]
@@ -147,24 +146,12 @@ mod tests {
         let (_dir, path) = old_file();
         let other = schema::open_writer(&path).unwrap();
         assert_eq!(kept(&other), "short");
-        convert(&path);
-        let connection = schema::open_writer(&path).unwrap();
+        let connection = convert(&path);
         assert_eq!(pragma(&connection, "auto_vacuum").unwrap(), 0);
         assert!(!return_pages(&connection).unwrap(), "it is not tried again and again");
         other.execute_batch("INSERT INTO kept VALUES ('more')").unwrap();
         drop((other, connection));
-        convert(&path);
-        let connection = schema::open_writer(&path).unwrap();
+        let connection = convert(&path);
         assert_eq!(pragma(&connection, "auto_vacuum").unwrap(), INCREMENTAL);
-    }
-
-    #[test]
-    fn a_file_of_another_program_is_not_rewritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("other.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
-        let before = std::fs::read(&path).unwrap();
-        convert(&path);
-        assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 }

@@ -1,6 +1,6 @@
 //! Reads and changes what the file says of its history of events.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::error::SqliteError;
 use crate::Standing;
@@ -17,32 +17,32 @@ pub(super) fn read(connection: &Connection, requested: u64) -> Result<Standing, 
         let text = row.get_ref(column)?.as_bytes_or_null().unwrap_or_default();
         Ok::<_, rusqlite::Error>(text.map(|text| String::from_utf8_lossy(text).into_owned()))
     };
-    let (epochs, reported) = connection
-        .prepare_cached(
-            "SELECT iif(typeof(epochs) = 'text', epochs, hex(epochs)),
-                    iif(typeof(lost) IN ('text', 'null'), lost, hex(lost)) FROM store",
-        )?
-        .query_row([], |row| Ok((lossy(row, 0)?.unwrap_or_default(), lossy(row, 1)?)))?;
-    let newest = ["SELECT cursor, ", EVENT, " FROM events ORDER BY cursor DESC LIMIT 1"].concat();
-    let newest = connection
-        .prepare_cached(&newest)?
-        .query_row([], |row| Ok((row.get::<_, i64>(0)?, lossy(row, 1)?.unwrap_or_default())))
-        .optional()?;
-    let (number, event) = newest.unwrap_or_default();
-    let at = ["SELECT ", EVENT, " FROM events WHERE cursor = ?1"].concat();
-    let requested = connection
-        .prepare_cached(&at)?
-        .query_row([i64::try_from(requested).unwrap_or(i64::MAX)], |row| lossy(row, 0))
-        .optional()?
-        .flatten();
-    let written = connection
-        .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'events'")?
-        .query_row([], |row| row.get::<_, i64>(0))
-        .optional()?
-        .unwrap_or_default()
-        .unsigned_abs();
-    let standing = Standing { event, requested, written, reported, ..Standing::default() };
-    Ok(standing.with_epochs(&epochs, number.unsigned_abs()))
+    let text = [
+        "SELECT iif(typeof(epochs) = 'text', epochs, hex(epochs)),
+                iif(typeof(lost) IN ('text', 'null'), lost, hex(lost)),
+                newest.cursor, newest.event, (SELECT ",
+        EVENT,
+        " FROM events WHERE cursor = ?1), (SELECT seq FROM sqlite_sequence WHERE name = 'events')
+         FROM store LEFT JOIN (SELECT cursor, ",
+        EVENT,
+        " AS event FROM events ORDER BY cursor DESC LIMIT 1) AS newest",
+    ];
+    let requested = i64::try_from(requested).unwrap_or(i64::MAX);
+    let standing = |row: &Row<'_>| {
+        let integer = |column| {
+            let integer: Option<i64> = row.get(column)?;
+            Ok::<_, rusqlite::Error>(integer.unwrap_or_default().unsigned_abs())
+        };
+        let standing = Standing {
+            event: lossy(row, 3)?.unwrap_or_default(),
+            requested: lossy(row, 4)?,
+            written: integer(5)?,
+            reported: lossy(row, 1)?,
+            ..Standing::default()
+        };
+        Ok(standing.with_epochs(&lossy(row, 0)?.unwrap_or_default(), integer(2)?))
+    };
+    Ok(connection.prepare_cached(&text.concat())?.query_row([requested], standing)?)
 }
 
 /// Gives the store a new epoch, because an operator acknowledged that data of the last one is lost.

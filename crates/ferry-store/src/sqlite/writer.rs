@@ -245,7 +245,8 @@ impl WriterThread {
             let refused = StoreError::WriteRefused { location, refusal, cause };
             return Err(SqliteError::Refused(refused));
         }
-        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
     }
 
     /// Writes into the file what only the deleted log has, before this process ends and with it the last copy.
@@ -285,7 +286,10 @@ impl WriterThread {
         let saved = effects
             .save(&self.connection)
             .and_then(|()| time.map_or(Ok(()), |time| standing::save_time(&self.connection, time)));
-        let committed = saved.and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
+        let committed = saved.and_then(|()| {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
+        });
         // Acknowledged is only what can be found again.
         let committed = committed.and_then(|()| self.named.check());
         committed.map_err(|error| {
