@@ -85,7 +85,10 @@ fn a_file_that_may_not_be_written_can_be_read_and_each_change_is_refused() {
         let refused = run(&["refetch", &id]).exits(1);
         assert!(refused.stderr.contains("is read-only: `store"), "{refused}");
         assert!(refused.stderr.contains("Permission denied"), "{refused}");
-        assert!(refused.stderr.contains("hint: make the file and its folder writable"), "{refused}");
+        assert!(
+            refused.stderr.contains("hint: make the file and its folder writable"),
+            "{refused}"
+        );
         let refused = run(&["submit", "store/march.csv", "--name", "april"]).exits(1);
         assert!(refused.stderr.contains("must be writable for this user"), "{refused}");
         let doctor = run(&["doctor", "--offline"]).exits(1);
