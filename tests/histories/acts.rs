@@ -206,6 +206,10 @@ impl History<'_> {
             self.call_faults.possible.push((number, to));
         }
         if to == Destination::Store("claim") {
+            if self.has_lost_claim {
+                // It gives back what an earlier one leased unheard, if that is blocked by now.
+                self.observe_all();
+            }
             self.save_uploads(&touched);
             self.crash_poisoned(number, &touched);
         }

@@ -153,6 +153,12 @@ impl Backing {
         }
     }
 
+    pub(crate) fn lose_no_response(&self) {
+        if let Place::Redis(place) = &self.place {
+            place.responses.loses_next.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// True from then on, until [`Backing::has_lost_response`] is called.
     pub(crate) fn is_losing(&self) -> bool {
         let Place::Redis(place) = &self.place else { return false };
@@ -162,8 +168,8 @@ impl Backing {
 
     /// True if a response got lost. The next one arrives.
     pub(crate) fn has_lost_response(&self) -> bool {
+        self.lose_no_response();
         let Place::Redis(place) = &self.place else { return false };
-        place.responses.loses_next.store(false, Ordering::Relaxed);
         place.responses.has_lost.swap(false, Ordering::Relaxed)
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct History<'a> {
     pub(crate) saved: Option<(Earlier, BTreeMap<SubmissionId, Submission>)>,
     pub(crate) workers: Vec<Option<Worker>>,
     pub(crate) is_away: bool,
+    /// The client of the server lost a response to a claim.
+    pub(crate) has_lost_claim: bool,
     pub(crate) call_faults: CallFaults,
     started: usize,
 }
@@ -125,6 +127,7 @@ impl<'a> History<'a> {
             known: BTreeMap::new(),
             saved: None,
             is_away: false,
+            has_lost_claim: false,
             call_faults: CallFaults::default(),
             started: 0,
             choices,
@@ -255,9 +258,9 @@ impl<'a> History<'a> {
     fn response_lost(&mut self, worker: WorkerNumber, to: Destination) {
         if let Destination::Store(call) = to {
             self.recorder.record(Event::StoreCallLost { worker, call, carried_out: true });
+            self.has_lost_claim |= call == "claim";
         }
-        let all: Vec<_> = self.accepted.values().copied().collect();
-        self.observe(&all);
+        self.observe_all();
     }
 
     /// A call meets its fault.

@@ -52,6 +52,11 @@ impl History<'_> {
         }
     }
 
+    pub(crate) fn observe_all(&mut self) {
+        let all: Vec<_> = self.accepted.values().copied().collect();
+        self.observe(&all);
+    }
+
     /// The submissions of a filter, in one call.
     fn listed(&self, filter: &Filter) -> BTreeMap<SubmissionId, SubmissionDetail> {
         let list = self.office.run(self.office.store.list(filter, None, 100));

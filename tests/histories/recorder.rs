@@ -82,7 +82,7 @@ impl Recorder {
         self.records().tokens.get(token).copied()
     }
 
-    /// What was recorded, at the end.
+    /// Takes the recorded entries, at the end.
     pub(crate) fn take(&self) -> Vec<Entry> {
         std::mem::take(&mut self.records().entries)
     }

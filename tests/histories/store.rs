@@ -1,6 +1,6 @@
 //! The store as one worker reaches it: each call of a step is a pending call of the history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +130,10 @@ impl Store for WorkerStore {
         let (numbers, saboteur) = (self.numbers.clone(), self.saboteur.clone());
         let commit = move || {
             let touched: Vec<_> = batch.iter().map(|commit| commit.lease.id).collect();
+            if touched.iter().collect::<BTreeSet<_>>().len() < touched.len() {
+                // How a submission changed does not say which of two commits did it.
+                inner.backing.lose_no_response();
+            }
             let given = saboteur.committing(&batch);
             let before = inner.states_if_losing(&touched);
             let outcomes = inner.run(inner.store.commit(given));
