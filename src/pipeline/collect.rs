@@ -8,10 +8,10 @@ use ferry_types::domain::submission::{
     FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
 
-/// So often in a row results are asked for that are not there, or cannot be read.
+/// So often results are asked for that are not there, or cannot be read.
 const TRIES: u32 = 8;
 
-/// So often in a row, at the slower pace of polls, what the Platform says is not there yet.
+/// So often, at the slower pace of polls, what the Platform says is not there yet.
 const TRIES_NOT_YET: u32 = 20;
 
 /// Contents that were fetched, and those that were not.
@@ -71,14 +71,9 @@ fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> b
     }
 }
 
-/// Attempts in a row that got no result from a Platform that was reached, this one included.
+/// Attempts since the first that got no result from a Platform that was reached, this one included.
 fn streak(context: &Context<'_>) -> u32 {
-    match &context.submission.reason {
-        Some(reason) if reason.code == ReasonCode::ResultMissing => {
-            context.submission.failures.saturating_add(1)
-        }
-        _ => 1,
-    }
+    context.submission.refused_ms.map_or(1, |_| context.submission.failures.saturating_add(1))
 }
 
 fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError) -> Transition {
@@ -112,6 +107,7 @@ fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError)
         reason: Some(Reason::new(ReasonCode::ResultMissing, text)),
         next: Next::step(StepKind::Collect, after),
         failures: streak,
+        refused_ms: context.refused_ms(),
         signal,
         ..unchanged(context, StepKind::Collect)
     }

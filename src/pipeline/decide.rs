@@ -9,9 +9,7 @@ pub(super) mod uploads;
 use std::time::Duration;
 
 use super::policy::Policy;
-use super::schedule::{
-    Jitter, retry_delay, steady_delay, steady_time, throttled_delay, webhook_delay,
-};
+use super::schedule::{Jitter, retry_delay, throttled_delay, webhook_delay};
 use crate::webhook::Attempt;
 use ferry_types::domain::account::{Signal, WORKER, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
@@ -19,7 +17,7 @@ use ferry_types::domain::pacing::PollSchedule;
 use ferry_types::domain::submission::{
     Delivery, DeliveryResult, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, until};
+use ferry_types::domain::{SubmissionId, Timestamp, later, until};
 
 /// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -162,8 +160,12 @@ pub(super) fn after_error(
             reason: because(ReasonCode::ResponseTooLarge),
             ..succeeded(Next::End(Outcome::Failed))
         },
-        PlatformError::UnknownToken => unknown_token(context, kind, base),
-        PlatformError::WrongAddress { .. } => wrong_address(context, kind, error, base),
+        PlatformError::UnknownToken => unknown_token(context, kind, error, base),
+        PlatformError::WrongAddress { .. } => {
+            let refused_ms = context.ambiguity().and(context.refused_ms());
+            let base = Transition { refused_ms, ..base };
+            retry_or_fail(context, kind, ReasonCode::WrongAddress, error, base)
+        }
         PlatformError::Ambiguous(_) | PlatformError::TimedOut(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
@@ -233,7 +235,8 @@ fn poll_later(
         Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
         next => next,
     };
-    Transition { next, processing, ..retry }
+    let refused_ms = retry.refused_ms.filter(|_| !is_poll);
+    Transition { next, processing, refused_ms, ..retry }
 }
 
 /// Another attempt, or, after the deadline, the end.
@@ -268,30 +271,19 @@ fn fail_at_deadline(context: &Context<'_>, error: &PlatformError, base: Transiti
     }
 }
 
-/// Another attempt after a delay that the time of the streak can be counted by, or, after the deadline, the
-/// end.
-fn wrong_address(
+fn unknown_token(
     context: &Context<'_>,
     kind: StepKind,
     error: &PlatformError,
     base: Transition,
 ) -> Transition {
-    let failures = context.streak_of(ReasonCode::WrongAddress);
-    let retry = retry_or_fail(context, kind, ReasonCode::WrongAddress, error, base);
-    let Next::Step(_) = retry.next else { return retry };
-    let after = steady_delay(context.policy, failures, context.jitter).min(context.time_left());
-    Transition { next: Next::step(kind, after), failures, ..retry }
-}
-
-fn unknown_token(context: &Context<'_>, kind: StepKind, base: Transition) -> Transition {
-    let streak = context.streak_of(ReasonCode::UnknownToken);
     let reason = Some(Reason::new(ReasonCode::UnknownToken, context.unknown_token()));
-    let waited = steady_time(context.policy, streak - 1);
-    if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
+    if context.refused_for() >= context.policy.unknown_token_timeout || context.is_past_deadline() {
         return Transition { reason, next: Next::End(Outcome::Failed), ..base };
     }
-    let after = steady_delay(context.policy, streak, context.jitter).min(context.time_left());
-    Transition { reason, next: Next::step(kind, after), failures: streak, ..base }
+    let base = Transition { refused_ms: context.refused_ms(), ..base };
+    let retry = retry_or_fail(context, kind, ReasonCode::UnknownToken, error, base);
+    Transition { reason, ..retry }
 }
 
 /// The Platform responded as it should.
@@ -304,6 +296,7 @@ pub(super) fn unchanged(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
+        refused_ms: context.submission.refused_ms,
         upload_ambiguous: context.submission.upload_ambiguous,
         ..Transition::to(Next::step(kind, Duration::ZERO))
     }
@@ -324,11 +317,17 @@ impl Context<'_> {
         self.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC")
     }
 
-    /// Number of failures in a row for this reason, with the present one.
-    fn streak_of(&self, code: ReasonCode) -> u32 {
-        let submission = self.submission;
-        let is_same = submission.reason.as_ref().is_some_and(|reason| reason.code == code);
-        if is_same { submission.failures.saturating_add(1) } else { 1 }
+    /// The time of the first response that ends the step if it lasts, if this one is such: other errors
+    /// that come between change nothing.
+    pub(super) fn refused_ms(&self) -> Option<u64> {
+        let now = until(self.submission.created_at, self.now).as_millis() as u64;
+        self.submission.refused_ms.or(Some(now))
+    }
+
+    /// Time since that response.
+    fn refused_for(&self) -> Duration {
+        let first = Duration::from_millis(self.refused_ms().unwrap_or_default());
+        until(later(self.submission.created_at, first), self.now)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::AUTHORIZATION;
 
+use super::endpoint::UPLOAD;
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard};
 use super::patience::{Patience, denied};
@@ -42,7 +43,8 @@ pub(super) struct AuthorizedRequests {
     pub(super) exchange: Exchange,
     pub(super) tokens: Tokens,
     pub(super) secrets: Arc<Secrets>,
-    pub(super) denials: Patience,
+    /// Of the upload, and of all else: one may be denied while the other is not.
+    pub(super) denials: [Patience; 2],
     pub(super) monotonic: Arc<dyn MonotonicClock>,
 }
 
@@ -68,15 +70,15 @@ impl AuthorizedRequests {
             let response = self.exchange.send(endpoint, request).await;
             guard.set_in_flight(false);
             let status = response.as_ref().map(|response| response.status).ok();
-            let is_denied =
-                matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
+            let is_denied = status.is_some_and(|status| [401, 403].contains(&status.as_u16()));
+            self.denials(endpoint).extend(self.monotonic.now());
             if is_denied && self.secrets.refresh() {
                 self.tokens.forget(&token);
                 continue;
             }
             match (response, status) {
                 (Ok(response), Some(StatusCode::UNAUTHORIZED)) => {
-                    if replaced.is_none() && !self.is_young(&token) {
+                    if replaced.is_none() && !self.is_young(endpoint, &token) {
                         self.tokens.forget(&token);
                         replaced = Some(token);
                         continue;
@@ -93,7 +95,7 @@ impl AuthorizedRequests {
                     // A gateway may refuse for other reasons without a look at the token.
                     if status.is_some_and(|status| status.is_success()) {
                         token.has_worked();
-                        self.denials.end();
+                        self.denials(endpoint).end();
                     }
                     // Some servers redirect to a login page where others answer 401.
                     if status.is_some_and(|status| status.is_redirection()) {
@@ -108,9 +110,9 @@ impl AuthorizedRequests {
     /// True for a token that has not been accepted yet and may still become valid: the clocks of those
     /// who issue and check it may differ. The first that is denied is replaced at once, and each one
     /// after that is used twice as long as the one before.
-    fn is_young(&self, token: &Token) -> bool {
+    fn is_young(&self, endpoint: &str, token: &Token) -> bool {
         let now = self.monotonic.now();
-        let Some(lasts_for) = self.denials.lasts_for(now) else { return false };
+        let Some(lasts_for) = self.denials(endpoint).lasts_for(now) else { return false };
         !token.worked() && now.since(token.fetched_at) < YOUNG.max(lasts_for / 2)
     }
 
@@ -132,6 +134,11 @@ impl AuthorizedRequests {
         if status == StatusCode::FORBIDDEN && response.denies_credentials() {
             return PlatformError::Credentials(what);
         }
-        denied(&self.denials, self.monotonic.now(), what, expected, PlatformError::Transient)
+        let denials = self.denials(endpoint);
+        denied(denials, self.monotonic.now(), what, expected, PlatformError::Transient)
+    }
+
+    fn denials(&self, endpoint: &str) -> &Patience {
+        &self.denials[usize::from(endpoint != UPLOAD)]
     }
 }

@@ -93,7 +93,7 @@ impl Platform {
             exchange: exchange(wires.api),
             tokens,
             secrets,
-            denials: Patience::new(limits.denied_timeout),
+            denials: [(); 2].map(|()| Patience::new(limits.denied_timeout)),
             monotonic,
         };
         Ok(Self { account, limits, api_url, requests, clock })

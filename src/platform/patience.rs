@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 /// Fewer denials in a row pause no account, however far apart they are.
 const AT_LEAST: u32 = 3;
 
-/// Denials that are further apart do not belong together; nor if that is ten times the limit.
-const APART: Duration = Duration::from_mins(10);
+/// Responses that are further apart do not belong together; nor if that is ten times the limit. A Platform
+/// that throttles the account asks for less.
+const APART: Duration = Duration::from_hours(2);
 
 /// An end that is expected later is not awaited.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -40,8 +41,7 @@ impl Patience {
     /// end that was `expected` at the first of them.
     pub(super) fn is_over(&self, now: MonotonicTime, expected: Option<MonotonicTime>) -> bool {
         let mut streak = self.streak.lock();
-        let apart = APART.max(self.limit.saturating_mul(10));
-        let earlier = streak.filter(|streak| now.since(streak.last) < apart);
+        let earlier = streak.filter(|streak| now.since(streak.last) < self.apart());
         let expected = expected.map(|expected| expected.min(now + LONGEST));
         let ends = || (now + self.limit).max(expected.unwrap_or(now));
         let until = earlier.map_or_else(ends, |streak| streak.until);
@@ -50,6 +50,20 @@ impl Patience {
         let is_over = now >= until && count >= AT_LEAST;
         *streak = (!is_over).then_some(Streak { first, last: now, until, count });
         is_over
+    }
+
+    /// Continues the row, if there is one: whatever the endpoint says at `now`, it has not done what it was
+    /// asked.
+    pub(super) fn extend(&self, now: MonotonicTime) {
+        let mut streak = self.streak.lock();
+        if let Some(streak) = streak.as_mut().filter(|streak| now.since(streak.last) < self.apart())
+        {
+            streak.last = now;
+        }
+    }
+
+    fn apart(&self) -> Duration {
+        APART.max(self.limit.saturating_mul(10))
     }
 
     /// Ends the row: the endpoint did what it was asked.
@@ -97,7 +111,7 @@ mod tests {
             assert!(!patience.is_over(start + SECOND * seconds, None), "{seconds}");
         }
         assert!(patience.is_over(start + LIMIT, None));
-        assert_eq!(patience.lasts_for(start + SECOND * 2000), None);
+        assert_eq!(patience.lasts_for(start + APART * 2), None);
         assert!(!patience.is_over(start + LIMIT + SECOND, None));
     }
 
@@ -107,9 +121,23 @@ mod tests {
         for seconds in [0, 1, 2] {
             patience.is_over(start + SECOND * seconds, None);
         }
-        assert!(!patience.is_over(start + SECOND * 2000, None));
+        assert!(!patience.is_over(start + APART * 2, None));
         patience.end();
-        assert_eq!(patience.lasts_for(start + SECOND * 2000), None);
+        assert_eq!(patience.lasts_for(start + APART * 2), None);
+    }
+
+    #[test]
+    fn other_errors_between_denials_do_not_begin_the_limit_again() {
+        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
+        let hour = Duration::from_hours(1);
+        assert!(!patience.is_over(start, None));
+        for hours in 1..=4 {
+            patience.extend(start + hour * hours);
+        }
+        assert!(!patience.is_over(start + hour * 5, None));
+        assert!(patience.is_over(start + hour * 6, None));
+        patience.extend(start);
+        assert_eq!(patience.lasts_for(start), None, "it begins none");
     }
 
     #[test]

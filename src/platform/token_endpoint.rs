@@ -84,7 +84,9 @@ impl TokenEndpoint {
             WireRequest::post(url, "application/x-www-form-urlencoded", FORM.to_vec(), SHORT)
                 .with_secret(AUTHORIZATION, &format!("Basic {}", basic.expose_secret()));
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let response = match self.exchange.send(TOKEN, request).await {
+        let response = self.exchange.send(TOKEN, request).await;
+        self.denials.extend(self.monotonic.now());
+        let response = match response {
             Ok(response) => response,
             Err(
                 TransportError::NotSent(why)

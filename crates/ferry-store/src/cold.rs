@@ -107,6 +107,8 @@ cold! {
     uncommitted_claims: u32,
     #[serde(default)]
     processing: Processing,
+    #[serde(default)]
+    refused_ms: Option<u64>,
 }
 
 #[cfg(test)]
@@ -115,26 +117,27 @@ mod tests {
     use ferry_types::domain::timestamp;
 
     #[test]
-    fn a_record_of_an_earlier_version_has_no_durations_of_the_processing() {
+    fn a_record_of_an_earlier_version_lacks_what_was_added_since() {
         let id = SubmissionId::new(timestamp(0), 1);
         let parts = SubmissionParts {
             uncommitted_claims: 3,
             processing: Processing { uploaded_ms: Some(1000), ..Processing::default() },
+            refused_ms: Some(7),
             ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
         };
         let mut packed = Vec::new();
         ColdRef::from(&parts).write(&mut packed);
         let now = Cold::read(&mut &packed[..]).unwrap();
-        assert_eq!(now.processing, parts.processing);
-        // An array of 16-bit length without its last field, and what follows it in the record.
+        assert_eq!((now.processing, now.refused_ms), (parts.processing, Some(7)));
+        // An array of 16-bit length without its last fields, and what follows it in the record.
         let mut last = Vec::new();
-        rmp_serde::encode::write(&mut last, &parts.processing).unwrap();
-        packed.truncate(packed.len() - last.len());
-        packed[2] -= 1;
+        rmp_serde::encode::write(&mut last, &(&parts.processing, parts.refused_ms)).unwrap();
+        packed.truncate(packed.len() - (last.len() - 1));
+        packed[2] -= 2;
         packed.push(7);
         let mut rest = &packed[..];
         let before = Cold::read(&mut rest).unwrap();
         assert_eq!((before.uncommitted_claims, before.processing), (3, Processing::default()));
-        assert_eq!(rest, [7]);
+        assert_eq!((before.refused_ms, rest), (None, &[7][..]));
     }
 }

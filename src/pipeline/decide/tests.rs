@@ -4,6 +4,7 @@ mod ambiguity;
 mod collecting;
 mod deadlines;
 mod delivering;
+mod lasting;
 mod polling;
 mod properties;
 
@@ -142,23 +143,22 @@ fn refused_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
 #[test]
 fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
     let minute = Duration::from_mins(1);
-    for (retry_max, at_least) in [(Duration::from_millis(100), 1000), (minute, 5)] {
+    for (retry_max, at_least) in [(Duration::from_millis(100), 600), (minute, 2)] {
         let policy = Policy { unknown_token_timeout: minute, retry_max, ..Policy::default() };
         let mut submission = submission(State::Processing);
         submission.failures = 4000;
         let (mut taken, mut tries) = (Duration::ZERO, 0);
         loop {
-            let transition = after_poll(
-                &context(&of(&submission), 0, &policy),
-                Err(PlatformError::UnknownToken),
-            );
+            let submission_now = of(&submission);
+            let context = context(&submission_now, taken.as_millis() as i64, &policy);
+            let transition = after_poll(&context, Err(PlatformError::UnknownToken));
             tries += 1;
             let Some(delay) = transition.delay() else {
                 break assert_eq!(transition.state(), Some(State::Failed));
             };
             taken += delay;
             submission.failures = transition.failures;
-            submission.reason = transition.reason;
+            submission.refused_ms = transition.refused_ms;
         }
         assert!(tries >= at_least, "{tries}");
         assert!(taken >= minute && taken <= minute * 3, "{taken:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Context, after_error, signal_of, succeeded, unchanged};
 use crate::pipeline::payload::MissingPayloadError;
 use crate::pipeline::policy::AmbiguousUpload;
-use crate::pipeline::schedule::{retry_delay, steady_time};
+use crate::pipeline::schedule::retry_delay;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::PlatformError;
 use ferry_types::domain::submission::{Next, Outcome, Reason, ReasonCode, StepKind, Transition};
@@ -115,8 +115,11 @@ fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
          it may have this dataset, or another one of its name"
     );
     let failures = context.submission.failures.saturating_add(1);
-    let is_permitted =
-        context.may_permit() && !may_overwrite(context) && !context.is_past_deadline();
+    // Other errors in place of the response to that attempt do not begin all of it again without end.
+    let is_permitted = context.may_permit()
+        && !may_overwrite(context)
+        && !context.is_past_deadline()
+        && context.refused_for() < WRONG_ADDRESS * 2;
     let next = if is_permitted {
         let delay = retry_delay(context.policy, failures, context.jitter);
         Next::step(StepKind::Upload, delay.min(context.time_left()))
@@ -126,6 +129,7 @@ fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
     Transition {
         reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
         upload_ambiguous: context.submission.upload_ambiguous,
+        refused_ms: context.submission.refused_ms,
         failures,
         ..succeeded(next)
     }
@@ -133,7 +137,7 @@ fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
 
 impl Context<'_> {
     /// The upload that may have arrived before, if there is one.
-    fn ambiguity(&self) -> Option<String> {
+    pub(super) fn ambiguity(&self) -> Option<String> {
         if self.submission.upload_ambiguous {
             return Some("an earlier upload may have arrived".to_owned());
         }
@@ -161,10 +165,8 @@ impl Context<'_> {
     /// refusal of this one: it has lasted, or answers the attempt that may overwrite after a refusal.
     fn is_lasting_refusal(&self) -> bool {
         let code = self.submission.reason.as_ref().map(|reason| reason.code);
-        let failures = self.streak_of(ReasonCode::WrongAddress) - 1;
         self.ambiguity().is_some()
-            && (code == Some(ReasonCode::AlreadyExists)
-                || steady_time(self.policy, failures) >= WRONG_ADDRESS)
+            && (code == Some(ReasonCode::AlreadyExists) || self.refused_for() >= WRONG_ADDRESS)
     }
 
     /// True if the configuration permits to overwrite what may have arrived before. What a newer

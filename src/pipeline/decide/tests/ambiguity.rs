@@ -135,16 +135,18 @@ fn an_address_where_nothing_is_counts_as_a_refusal_only_once_it_has_lasted() {
         let (mut taken, mut overwrote) = (Duration::ZERO, 0);
         let last = loop {
             let (submission, name_mark) = ambiguous(before, &parts);
-            let context = Context { name_mark, ..context(&submission, 0, &policy) };
+            let now = taken.as_millis() as i64;
+            let context = Context { name_mark, ..context(&submission, now, &policy) };
             overwrote += u32::from(may_overwrite(&context));
             let transition = after_upload(&context, nothing(status));
             assert!(matches!(transition.signal, Signal::Unhealthy(_)), "the breaker knows");
             let Some(delay) = transition.delay() else { break transition };
             taken += delay;
-            (parts.failures, parts.reason) = (transition.failures, transition.reason);
+            (parts.failures, parts.refused_ms) = (transition.failures, transition.refused_ms);
+            parts.reason = transition.reason;
         };
         assert_eq!((last.next, taken >= WRONG_ADDRESS), (Next::Held, true), "{taken:?}");
-        assert!(taken < WRONG_ADDRESS * 3, "{taken:?}");
+        assert!(taken < WRONG_ADDRESS + policy.retry_max * 2, "{taken:?}");
         let reason = last.reason.unwrap();
         assert_eq!(reason.code, ReasonCode::AlreadyExists);
         assert!(reason.text.contains("check `api_url`"), "{}", reason.text);

@@ -44,6 +44,7 @@ prop_compose! {
         overwrite in any::<bool>(),
         upload_ambiguous in any::<bool>(),
         failures in any::<u32>(),
+        refused_ms in option::of(0..2 * DEADLINE as u64),
         polls in any::<u32>(),
         code in option::of(select(&ReasonCode::ALL[..])),
         rejected in any::<bool>(),
@@ -52,6 +53,7 @@ prop_compose! {
         submission.overwrite = overwrite;
         submission.upload_ambiguous = upload_ambiguous && kind == StepKind::Upload;
         submission.failures = failures;
+        submission.refused_ms = refused_ms;
         submission.polls = polls;
         submission.reason = code.map(|code| Reason::new(code, "before"));
         submission.rejection = (rejected && kind == StepKind::Collect).then(|| "failed".to_owned());

@@ -267,6 +267,7 @@ impl Submission {
         parts.due_at = Some(now);
         parts.deadline = later(now, deadline);
         parts.failures = 0;
+        parts.refused_ms = None;
         parts.uncommitted_claims = 0;
         parts.cancel_requested = false;
         Ok(Some(self.entry(now, message)))

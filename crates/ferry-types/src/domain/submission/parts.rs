@@ -80,6 +80,9 @@ pub struct SubmissionParts {
     pub polls: u32,
     /// Failures of the current step in a row.
     pub failures: u32,
+    /// Milliseconds from acceptance to the first response, since the step last succeeded, that ends it if it
+    /// lasts; a clock that is set does not change them.
+    pub refused_ms: Option<u64>,
     /// True if an upload of it may have arrived whose outcome is not known.
     pub upload_ambiguous: bool,
     /// The step that is due, or, of a held or failed submission, the one to resume with.
@@ -129,6 +132,7 @@ impl SubmissionParts {
             upload_attempts: 0,
             polls: 0,
             failures: 0,
+            refused_ms: None,
             upload_ambiguous: false,
             step: Some(StepKind::Upload),
             resume_step: None,

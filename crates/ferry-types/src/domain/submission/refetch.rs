@@ -47,6 +47,7 @@ impl Submission {
         parts.deadline = later(now, deadline);
         parts.updated_at = now;
         parts.failures = 0;
+        parts.refused_ms = None;
         parts.uncommitted_claims = 0;
         parts.reason = Some(Reason::new(ReasonCode::Operator, message));
         Ok(Some(self.entry(now, message)))

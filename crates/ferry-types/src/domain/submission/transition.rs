@@ -97,6 +97,8 @@ pub struct Transition {
     pub polled: bool,
     /// Failures in a row, after this step.
     pub failures: u32,
+    /// Milliseconds from acceptance to the first response that ends the step if it lasts, after this step.
+    pub refused_ms: Option<u64>,
     /// True if an upload may have arrived, after this step.
     pub upload_ambiguous: bool,
     /// The processing token, if the upload was accepted.
@@ -122,6 +124,7 @@ impl Transition {
             attempt_spent: true,
             polled: false,
             failures: 0,
+            refused_ms: None,
             upload_ambiguous: false,
             processing_token: None,
             rejection: None,
