@@ -1,6 +1,7 @@
 //! The connection to the server: one that all calls share, made when it is needed and made again when
 //! it is lost, and never waited for without end.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ pub(super) struct RedisConnection {
     base: String,
     current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<RetryLimit>,
+    /// Scripts that only read and were sent as a whole over the connection of this number.
+    introduced: Mutex<(u64, BTreeSet<String>)>,
     /// History that the responses to changes are compared with.
     continuity: Option<(Arc<Continuity>, StandingScript)>,
     /// True for a response to a change that does not arrive.
@@ -71,7 +74,8 @@ impl RedisConnection {
     pub(super) fn new(topology: Topology, base: String) -> Self {
         let retries = RetryLimit { number: 0, delays: store_backoff(), failed: None };
         let (current, connecting) = (Mutex::default(), tokio::sync::Mutex::new(retries));
-        Self { topology, base, current, connecting, continuity: None, loses: OnceLock::new() }
+        let (introduced, loses) = (Mutex::default(), OnceLock::new());
+        Self { topology, base, current, connecting, introduced, continuity: None, loses }
     }
 
     /// Compares the history of events after each change with what this process has seen.
@@ -120,7 +124,11 @@ impl RedisConnection {
         let comparing = self.continuity.as_ref().filter(|_| script.changes);
         let comparing = comparing.map(|(known, standing)| (known.ask(), known, standing));
         let look = comparing.as_ref().map(|(requested, _, look)| look.cmd(&self.base, requested));
-        let pipeline = pipeline(calls.into_iter().map(ScriptCall::into_cmd).chain(look));
+        let mut calls: Vec<Cmd> = calls.into_iter().map(ScriptCall::into_cmd).collect();
+        if script.reads() && self.is_new_to(script).await? {
+            calls[0] = script.introduced_by(&calls[0]);
+        }
+        let pipeline = pipeline(calls.into_iter().chain(look));
         let mut responses = self.send(&pipeline).await?;
         if responses.iter().any(is_unknown_script) {
             let look = comparing.as_ref().map(|(_, _, look)| &look.0);
@@ -140,6 +148,18 @@ impl RedisConnection {
             _ => error.into(),
         };
         responses.into_iter().map(|response| response.map_err(explained)).collect()
+    }
+
+    /// True once for each script over a connection. A server that pauses writes holds back the call of a
+    /// script that it does not know, and the command that loads one, but no script that says that it only
+    /// reads.
+    async fn is_new_to(&self, script: &Script) -> Result<bool, RedisError> {
+        let number = self.connection().await?.number;
+        let mut introduced = self.introduced.lock();
+        if introduced.0 != number {
+            *introduced = (number, BTreeSet::new());
+        }
+        Ok(introduced.1.insert(script.hash.clone()))
     }
 
     /// Repeats the calls whose script was unknown, and the look that came last: the server is new, or its

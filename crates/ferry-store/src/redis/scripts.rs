@@ -5,7 +5,7 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, RedisWrite, ToRedisArgs};
+use redis::{Arg, Cmd, RedisWrite, ToRedisArgs};
 
 use super::rights;
 use ferry_types::domain::account::HealthPolicy;
@@ -43,6 +43,23 @@ impl Script {
         let code = code.to_owned();
         let hash = redis::Script::new(&code).get_hash().to_owned();
         Self { code, hash, changes: false }
+    }
+
+    /// True if it says that it only reads.
+    pub(super) fn reads(&self) -> bool {
+        self.code.starts_with(READS)
+    }
+
+    /// The same call with the whole script.
+    pub(super) fn introduced_by(&self, cmd: &Cmd) -> Cmd {
+        let mut whole = redis::cmd("EVAL");
+        whole.arg(&self.code);
+        for arg in cmd.args_iter().skip(2) {
+            if let Arg::Simple(arg) = arg {
+                whole.arg(arg);
+            }
+        }
+        whole
     }
 
     /// The same for a script that only reads.

@@ -16,6 +16,12 @@ use super::subject::{LEASE, new};
 
 /// Calls every operation that only reads, over the connection that there is or a new one.
 async fn read_everything(store: &RedisStore, id: SubmissionId) {
+    read_contents(store, id).await;
+    assert!(!store.check().await.unwrap().is_empty());
+}
+
+/// The same without the check of the server, which tries what changes something.
+async fn read_contents(store: &RedisStore, id: SubmissionId) {
     assert_eq!(store.stats().await.unwrap().count(State::Queued), 1);
     assert_eq!(store.list(&Filter::default(), None, 10).await.unwrap().found.len(), 1);
     assert_eq!(store.get(id).await.unwrap().unwrap().submission.id, id);
@@ -24,7 +30,6 @@ async fn read_everything(store: &RedisStore, id: SubmissionId) {
     assert_eq!(store.look().await.unwrap().newest.number, 1);
     assert!(store.payload(id).await.unwrap().bytes() > 0);
     assert!(store.content(id, "status").await.unwrap().is_none());
-    assert!(!store.check().await.unwrap().is_empty());
 }
 
 fn is<T>(response: &Result<T, StoreError>, expected: WriteRefusal) -> bool {
@@ -95,6 +100,17 @@ async fn a_server_that_refuses_writes_can_be_read_and_recovers() {
         server.ask::<()>(allow).await;
         writes_again(&store).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_pauses_writes_and_knows_no_script_can_be_read() {
+    let server = RedisServer::start(&[]).await;
+    let submission = new("a");
+    let id = submission.id;
+    store_on(&server, "ferry").accept(vec![submission]).await.unwrap();
+    server.ask::<()>("SCRIPT FLUSH").await;
+    server.ask::<()>("CLIENT PAUSE 100000 WRITE").await;
+    read_contents(&store_on(&server, "ferry"), id).await;
 }
 
 /// Lets the newest file of the append-only log end at a device that is always full.
