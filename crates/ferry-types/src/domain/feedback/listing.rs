@@ -5,7 +5,7 @@ use super::locate::FeedbackItem;
 const COLUMNS: [&str; 6] = ["Table", "Row", "Line", "Column", "Value", "Message"];
 
 /// The items as CSV with a header: a row for each row of the dataset that an item may mean, and one for an
-/// item without.
+/// item without. A cell that begins like a formula has an apostrophe before it.
 ///
 /// ```
 /// use ferry_types::domain::feedback::{as_csv, locate, read};
@@ -16,7 +16,8 @@ const COLUMNS: [&str; 6] = ["Table", "Row", "Line", "Column", "Value", "Message"
 /// ```
 pub fn as_csv(items: &[FeedbackItem]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let mut write = |cells: [&str; 6]| writer.write_record(cells).expect("memory has room");
+    let mut write =
+        |cells: [&str; 6]| writer.write_record(cells.map(inert)).expect("memory has room");
     write(COLUMNS);
     for item in items {
         let value = item.value.as_deref().unwrap_or_default();
@@ -33,4 +34,11 @@ pub fn as_csv(items: &[FeedbackItem]) -> String {
     }
     let bytes = writer.into_inner().expect("memory has room");
     String::from_utf8(bytes).expect("texts make a text")
+}
+
+/// A cell that no spreadsheet runs: one that begins like a formula has an apostrophe before it.
+fn inert(cell: &str) -> String {
+    const BEGINS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    let quote = if cell.starts_with(BEGINS) { "'" } else { "" };
+    format!("{quote}{cell}")
 }

@@ -324,3 +324,19 @@ proptest! {
         prop_assert_eq!(location.line, row as u64 + 1 + u64::from(has_header));
     }
 }
+
+#[test]
+fn no_cell_of_the_feedback_as_csv_is_a_formula() {
+    let data = "=cmd|calc!A0,03/03/2025,08:00,03/03/2025,16:30\n";
+    for start in ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"] {
+        let said = format!("1|{start}cmd|calc!A0\n1|{start}1|{start}SUM(A1)\n{start}x");
+        let csv = as_csv(&locate(&read(&said), Some(data), None));
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        for row in reader.records() {
+            let row = row.unwrap();
+            assert!(row.iter().all(|cell| !cell.starts_with(start)), "{row:?}");
+        }
+        let shown = format!("'{start}SUM(A1)");
+        assert!(start == "\t" || csv.contains(&shown), "{csv}");
+    }
+}
