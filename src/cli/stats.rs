@@ -11,9 +11,13 @@ use super::ui::Ui;
 use crate::app::App;
 use crate::queue;
 use crate::words;
-use ferry_store::{AccountStats, Stats as Counted, StepStats};
+use ferry_store::selection::{Count, Selection};
+use ferry_store::{
+    AccountStats, Filter, LOOKED_AT, Stats as Counted, StepStats, Store, StoreError,
+    SubmissionDetail,
+};
 use ferry_types::domain::account::{Admission, BlockReason, HealthPolicy};
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, StepKind, WebhookState};
 use ferry_types::domain::{Timestamp, until};
 
 /// Show the queue by account and step.
@@ -33,6 +37,10 @@ impl Stats {
                 for line in describe(account, &steps, now, &policy) {
                     ui.out(line)?;
                 }
+                let abandoned = abandoned(app.store.as_ref(), &account.account).await?;
+                if let Some(line) = webhooks(&steps, abandoned) {
+                    ui.out(Line::from(line))?;
+                }
             }
         }
         if stats == Counted::default() {
@@ -40,6 +48,33 @@ impl Stats {
         }
         Ok(Exit::Done)
     }
+}
+
+/// The number of webhooks of an account that were given up, among the newest submissions.
+async fn abandoned(store: &dyn Store, account: &str) -> Result<Count, StoreError> {
+    let filter = Filter { account: Some(account.to_owned()), ..Filter::default() };
+    let selection = Selection { filter, webhook: Some(WebhookState::Failed) };
+    let page = selection.page(store, None, LOOKED_AT).await?;
+    let is_given_up = |found: &&SubmissionDetail| found.submission.step != Some(StepKind::Deliver);
+    let count = page.found.iter().filter(is_given_up).count() as u64;
+    Ok(Count { count, has_more: page.next.is_some() })
+}
+
+/// The webhooks that were not delivered, in a line; none if there are none.
+fn webhooks(steps: &[&StepStats], abandoned: Count) -> Option<String> {
+    let deliveries = steps.iter().filter(|steps| steps.kind == StepKind::Deliver);
+    let waiting: u64 = deliveries.map(|step| step.ready + step.scheduled + step.running).sum();
+    let wait = if waiting == 1 { "1 waits".to_owned() } else { format!("{waiting} wait") };
+    let wait = (waiting > 0).then(|| format!("{wait} for a delivery"));
+    let least = if abandoned.has_more { "at least " } else { "" };
+    let given_up = (abandoned.count > 0).then(|| {
+        let count = abandoned.count;
+        format!(
+            "{least}{count} abandoned: `ferry webhooks redeliver --webhook failed` begins again"
+        )
+    });
+    let parts: Vec<String> = wait.into_iter().chain(given_up).collect();
+    (!parts.is_empty()).then(|| format!("  webhooks: {}", parts.join(", ")))
 }
 
 /// The queue of an account, in lines.
@@ -78,7 +113,7 @@ pub(super) fn describe(
         Admission::Open
         | Admission::UpTo(_)
         | Admission::Blocked(BlockReason::BreakerOpen { .. }) => {
-            let failing = || account.health.failing(now, policy);
+            let failing = || account.health.failures_so_far();
             outage.or_else(|| Some(format!("  {}", failing()?.words())))
         }
         Admission::Blocked(reason) => {
@@ -87,4 +122,38 @@ pub(super) fn describe(
     };
     lines.extend(blocked.map(Line::from));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ferry_types::domain::account::{Health, Signal};
+    use ferry_types::domain::timestamp;
+
+    #[test]
+    fn a_denial_is_shown_from_the_first_one_on() {
+        let (mut health, policy, now) = (Health::default(), HealthPolicy::default(), timestamp(0));
+        let denied = Signal::Unhealthy("UploadData: access denied (403)".to_owned());
+        health.record(&denied, StepKind::Upload, now, &policy);
+        let account = AccountStats { account: "main".to_owned(), states: [].into(), health };
+        let lines = describe(&account, &[], now, &policy);
+        let last = lines.last().unwrap().written(false);
+        let expected = "  no request has succeeded since 1970-01-01 00:00:00 UTC, 1 failure; last error: \
+                        UploadData: access denied (403)";
+        assert_eq!(last, expected);
+    }
+
+    #[test]
+    fn webhooks_that_were_not_delivered_are_counted_with_the_next_command() {
+        let none = Count::default();
+        assert_eq!(webhooks(&[], none), None);
+        let steps =
+            StepStats { ready: 1, scheduled: 2, ..StepStats::none("main", StepKind::Deliver) };
+        let waiting = webhooks(&[&steps], none).unwrap();
+        assert_eq!(waiting, "  webhooks: 3 wait for a delivery");
+        let both = webhooks(&[&steps], Count { count: 2, has_more: true }).unwrap();
+        let expected = "  webhooks: 3 wait for a delivery, at least 2 abandoned: `ferry webhooks redeliver \
+                        --webhook failed` begins again";
+        assert_eq!(both, expected);
+    }
 }

@@ -124,7 +124,18 @@ fn undelivered_webhooks_are_listed_and_delivered_again() {
     assert!(pending["next_at"].is_string(), "{pending}");
     assert_eq!(ferry.run(&["list", "--webhook", "failed"]).ok().stdout, "");
     assert_eq!(ferry.run(&["list", "--webhook", "pending"]).ok().ids(), [id.as_str()]);
-    ferry.run(&["worker", "--until-idle"]).ok();
+    let webhooks = || {
+        let stats = ferry.run(&["stats"]).ok().stdout;
+        stats.lines().find(|line| line.contains("webhooks:")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(webhooks(), "  webhooks: 1 waits for a delivery");
+    let worker = ferry.run(&["worker", "--until-idle"]).ok();
+    let next = format!("abandoned: no_connection; `ferry webhooks redeliver {id}` begins again");
+    assert!(worker.stderr.contains(&next), "{}", worker.stderr);
+    assert_eq!(
+        webhooks(),
+        "  webhooks: 1 abandoned: `ferry webhooks redeliver --webhook failed` begins again"
+    );
     assert_eq!(ferry.run(&["list", "--webhook", "failed"]).ok().ids(), [id.as_str()]);
     let again = ["webhooks", "redeliver", "--webhook", "failed", "--yes"];
     let receipt = ferry.run(&again).ok();

@@ -64,10 +64,12 @@ fn the_warnings_of_a_worker_sum_up_a_night() {
         "circuit breaker of account `default` opened after 3 failures",
         "next probe in 1s",
         "; last error: ",
+        "`ferry doctor` probes from here",
     ] {
         assert!(outage.contains(part), "{part} is missing in {outage}");
     }
     assert!(paused.starts_with("account `default` is paused: the auditors are here"), "{paused}");
+    assert!(paused.ends_with("; `ferry resume default` resumes it"), "{paused}");
     assert!(
         held.starts_with("the Platform throttles account `default` for 10m")
             || held.starts_with("the Platform throttles account `default` for 9m"),

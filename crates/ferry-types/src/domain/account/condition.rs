@@ -36,11 +36,14 @@ impl Health {
     /// Returns the failures that last for a while, or that a resumption did not end, until a request
     /// succeeds or the breaker opens. Where few requests time out slowly, it may never open.
     pub fn failing(&self, now: Timestamp, policy: &HealthPolicy) -> Option<Failing> {
-        let since = self.failing_since.filter(|_| self.probe_at.is_none())?;
         let is_resumed = self.failures >= policy.breaker_failures;
-        let (failures, last_error) = (self.failures, self.last_error.clone());
-        let failing = Failing { since, failures, last_error };
-        (is_resumed || until(since, now) >= FAILING).then_some(failing)
+        self.failures_so_far().filter(|failing| is_resumed || until(failing.since, now) >= FAILING)
+    }
+
+    /// Returns the failures from the first one on: a denied API key is seen before it is retried for long.
+    pub fn failures_so_far(&self) -> Option<Failing> {
+        let since = self.failing_since.filter(|_| self.probe_at.is_none())?;
+        Some(Failing { since, failures: self.failures, last_error: self.last_error.clone() })
     }
 
     /// Returns the outage that lasts until a probe succeeds.
