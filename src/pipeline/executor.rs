@@ -259,7 +259,7 @@ impl Executor {
     /// A step that is given back spends no attempt, so that its worker does not count as lost.
     async fn give_back(&self, step: &LeasedStep) {
         let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
-        let is_patient = || step.lease.is_owned() && !self.parts.shutdown.is_draining();
+        let is_patient = || !self.parts.shutdown.is_draining();
         release(store, vec![step.claim.clone()], monotonic, is_patient).await;
     }
 

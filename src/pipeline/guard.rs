@@ -87,7 +87,9 @@ impl RequestGuard for StepGuard<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
     use std::time::Duration;
 
     use parking_lot::Mutex;
@@ -161,6 +163,20 @@ mod tests {
             assert_eq!(permitted(kind, LEASE * 2, just_before), Ok(()));
             assert_eq!(permitted(kind, LEASE * 2, LEASE), Err(Withheld::LeaseExpired));
         }
+    }
+
+    #[test]
+    fn work_ends_with_its_lease_although_no_timer_has_ended() {
+        let clock = Arc::new(SetClock::default());
+        let id = SubmissionId::new(timestamp(0), 1);
+        let (kind, claimed_by) = (StepKind::Upload, ClaimId::default());
+        let lease = Lease { id, kind, fence: 1, claimed_by };
+        let lease = Leases::new(LEASE, clock.clone()).keep(lease, clock.now());
+        let mut work = pin!(lease.while_owned(std::future::pending::<()>()));
+        let mut poll = || work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(poll(), Poll::Pending);
+        *clock.0.lock() = LEASE;
+        assert_eq!(poll(), Poll::Ready(None));
     }
 
     #[test]

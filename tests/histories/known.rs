@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, FaultKind};
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, StepKind};
 
 use crate::acts::Act;
 use crate::backing::StoreKind;
@@ -19,6 +19,7 @@ use crate::trace::{Operation, Trace};
 
 const UPLOAD: Destination = Destination::Platform(Endpoint::Upload);
 const POLL: Destination = Destination::Platform(Endpoint::Status);
+const CLAIM: Destination = Destination::Store("claim");
 const COMMIT: Destination = Destination::Store("commit");
 
 const STORES: [StoreKind; 3] = [StoreKind::Memory, StoreKind::Sqlite, StoreKind::Redis];
@@ -213,6 +214,30 @@ fn a_retry_overwrites_nothing_that_a_newer_submission_may_have_left() {
     let change = |scenario: &mut Scenario| {
         scenario.deadline = Duration::from_secs(30);
         scenario.submissions[0].fact.overwrite = true;
+    };
+    holds(None, change, script);
+}
+
+#[test]
+fn a_webhook_is_not_sent_under_a_lease_that_is_over() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.operates(0, Operation::Cancel);
+        for _ in StepKind::ALL {
+            history.next_has(CLAIM, CallFault::Late);
+        }
+        history.does(Act::Start(0));
+        history.passes(16);
+        history.does(Act::Start(1));
+        history.passes(1);
+        history.next_has(Destination::Receiver, CallFault::Wait);
+        history.passes(4);
+        let calls = history.calls.each(|call| call.to);
+        assert!(calls.iter().all(|(_, to)| *to != Destination::Receiver), "{calls:?}");
+    };
+    let change = |scenario: &mut Scenario| {
+        scenario.submissions.truncate(1);
+        scenario.submissions[0].fact.has_webhook = true;
     };
     holds(None, change, script);
 }
