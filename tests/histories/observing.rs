@@ -28,6 +28,7 @@ impl History<'_> {
         let same_name = self.accepted.iter().filter(|(number, _)| names.contains(&name(**number)));
         let same_name: Vec<_> = same_name.map(|(number, id)| (*number, *id)).collect();
         let mut all = self.listed(&of_names(&names));
+        let mut is_changed = false;
         for (number, id) in same_name {
             let Some(SubmissionDetail { submission: now, .. }) = all.remove(&id) else {
                 continue;
@@ -40,13 +41,15 @@ impl History<'_> {
                     worker.store.wakeups.scheduled(kind, due);
                 }
             }
+            is_changed = true;
             let before = self.known.get(&id).map(|before| (before.state, before.upload_ambiguous));
             if before != Some((now.state, now.upload_ambiguous)) {
                 self.recorder.record(changed(number, &now));
             }
             self.known.insert(id, now);
         }
-        if self.time.is_stepped() {
+        // Otherwise a claim that changes nothing would cause the next one, without end.
+        if is_changed && self.time.is_stepped() {
             // Due times are by the wall clock, and workers sleep by the store's time.
             self.wake_all();
         }

@@ -64,6 +64,7 @@ fn is_true(explained: &Explained, is_paused: bool) -> bool {
                     | BlockReason::BreakerOpen { until } => until > now && !is_paused,
                 }
         }
-        Some(WaitingFor::Predecessor { .. }) => *state == State::Queued,
+        // One that was retried after its upload waits, too, for an earlier one that was retried.
+        Some(WaitingFor::Predecessor { .. }) => calls_platform && !state.is_final(),
     }
 }
