@@ -51,22 +51,28 @@ async fn accept(keyed: &Keyed, account: &str, team: &str, count: usize) {
     keyed.served.world.app.store.accept((0..count).map(new).collect()).await.unwrap();
 }
 
-/// Commands that the server runs for one request, by name.
-async fn work(server: &RedisServer, request: impl AsyncFnOnce()) -> BTreeMap<String, String> {
+/// Commands that the server runs for one request, by name. A connection sends a script by `EVAL` once, and then names
+/// it.
+async fn work(server: &RedisServer, request: impl AsyncFnOnce()) -> BTreeMap<String, u64> {
     server.ask::<()>("CONFIG RESETSTAT").await;
     request().await;
     let stats: String = server.ask("INFO commandstats").await;
-    let calls = stats.lines().filter_map(|line| {
-        let (command, calls) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-        Some((command.to_owned(), calls.split_once(',')?.0.to_owned()))
-    });
-    calls.filter(|(command, _)| !command.starts_with("config")).collect()
+    let mut work = BTreeMap::new();
+    for line in stats.lines().filter_map(|line| line.strip_prefix("cmdstat_")) {
+        let (command, calls) = line.split_once(":calls=").unwrap();
+        let command = if command == "eval" { "evalsha" } else { command };
+        if !command.starts_with("config") {
+            let calls: u64 = calls.split_once(',').unwrap().0.parse().unwrap();
+            *work.entry(command.to_owned()).or_default() += calls;
+        }
+    }
+    work
 }
 
 /// Work of everything that the key reads, by request.
 async fn observed(server: &RedisServer, keyed: &Keyed, tab: &Tab) -> Vec<(String, String)> {
     let mut observed = Vec::new();
-    let mut note = |what: &str, work: BTreeMap<String, String>| {
+    let mut note = |what: &str, work: BTreeMap<String, u64>| {
         assert!(work.contains_key("evalsha"), "{what} reads the store: {work:?}");
         observed.push((what.to_owned(), format!("{work:?}")));
     };
