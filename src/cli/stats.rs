@@ -1,5 +1,6 @@
 //! `ferry stats`: how much there is to do, and what stops it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,10 +13,7 @@ use crate::app::App;
 use crate::queue;
 use crate::words;
 use ferry_store::selection::{Count, Selection};
-use ferry_store::{
-    AccountStats, Filter, LOOKED_AT, Stats as Counted, StepStats, Store, StoreError,
-    SubmissionDetail,
-};
+use ferry_store::{AccountStats, LOOKED_AT, Stats as Counted, StepStats, Store, StoreError};
 use ferry_types::domain::account::{Admission, BlockReason, HealthPolicy};
 use ferry_types::domain::submission::{State, StepKind, WebhookState};
 use ferry_types::domain::{Timestamp, until};
@@ -28,6 +26,8 @@ impl Stats {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let stats = app.store.stats().await?;
         let (now, policy) = (app.clock.now(), app.config.health);
+        let (abandoned, has_more) =
+            if ui.json { Default::default() } else { abandoned(app.store.as_ref()).await? };
         for account in &stats.accounts {
             let steps: Vec<&StepStats> =
                 stats.steps.iter().filter(|steps| steps.account == account.account).collect();
@@ -37,8 +37,8 @@ impl Stats {
                 for line in describe(account, &steps, now, &policy) {
                     ui.out(line)?;
                 }
-                let abandoned = abandoned(app.store.as_ref(), &account.account).await?;
-                if let Some(line) = webhooks(&steps, abandoned) {
+                let count = abandoned.get(&account.account).copied().unwrap_or_default();
+                if let Some(line) = webhooks(&steps, Count { count, has_more }) {
                     ui.out(Line::from(line))?;
                 }
             }
@@ -50,14 +50,17 @@ impl Stats {
     }
 }
 
-/// The number of webhooks of an account that were given up, among the newest submissions.
-async fn abandoned(store: &dyn Store, account: &str) -> Result<Count, StoreError> {
-    let filter = Filter { account: Some(account.to_owned()), ..Filter::default() };
-    let selection = Selection { filter, webhook: Some(WebhookState::Failed) };
+/// The numbers of webhooks that were given up, by account, among the newest submissions of all accounts; true if
+/// there may be more.
+async fn abandoned(store: &dyn Store) -> Result<(BTreeMap<String, u64>, bool), StoreError> {
+    let selection = Selection { webhook: Some(WebhookState::Failed), ..Selection::default() };
     let page = selection.page(store, None, LOOKED_AT).await?;
-    let is_given_up = |found: &&SubmissionDetail| found.submission.step != Some(StepKind::Deliver);
-    let count = page.found.iter().filter(is_given_up).count() as u64;
-    Ok(Count { count, has_more: page.next.is_some() })
+    let mut abandoned = BTreeMap::new();
+    for found in page.found.iter().map(|found| &found.submission) {
+        let is_given_up = found.step != Some(StepKind::Deliver);
+        *abandoned.entry(found.account.clone()).or_default() += u64::from(is_given_up);
+    }
+    Ok((abandoned, page.next.is_some()))
 }
 
 /// The webhooks that were not delivered, in a line; none if there are none.

@@ -227,10 +227,7 @@ fn within_snapshot<T>(
     connection: &Connection,
     op: impl FnOnce(&Connection) -> Result<T, SqliteError>,
 ) -> Result<T, SqliteError> {
-    connection.prepare_cached("BEGIN")?.execute([])?;
-    let result = op(connection);
-    let ended = connection.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
-    result.and_then(|value| Ok(ended.map(|_| value)?))
+    op(&*connection.unchecked_transaction()?)
 }
 
 #[async_trait]
