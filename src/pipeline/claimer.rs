@@ -28,8 +28,10 @@ pub struct LeasedStep {
     /// The step.
     pub claim: Claim,
     pub(super) lease: LeaseGuard,
-    /// Time of the claim: the store's clock was at `claim.now`.
+    /// Time before the claim, from which its lease counts.
     pub(super) claimed: MonotonicTime,
+    /// Time after the claim: the store's clock was at `claim.now`, or later.
+    pub(super) received: MonotonicTime,
     _slot: OwnedSemaphorePermit,
     _busy: Busy,
 }
@@ -92,10 +94,11 @@ impl Claimer {
             };
             match self.store.claim(request).await {
                 Ok(claims) => {
+                    let received = self.monotonic.now();
                     delays = store_backoff();
                     let idle = claims.claims.len() < full;
                     let (next, now) = (claims.next, claims.now);
-                    self.start(claims, slots, claimed).await;
+                    self.start(claims, slots, claimed, received).await;
                     if idle {
                         let duration = next.unwrap_or(IDLE).clamp(Duration::from_millis(1), IDLE);
                         let (timer, until) = (self.monotonic.sleep(duration), later(now, duration));
@@ -132,6 +135,7 @@ impl Claimer {
         claims: Claims,
         slots: Vec<OwnedSemaphorePermit>,
         claimed: MonotonicTime,
+        received: MonotonicTime,
     ) {
         for (claim, slot) in claims.claims.into_iter().zip(slots) {
             let lease = self.leases.keep(claim.lease, claimed);
@@ -139,7 +143,7 @@ impl Claimer {
             if self.kind == StepKind::Upload {
                 self.metrics.transition(State::Queued, State::Uploading);
             }
-            let step = LeasedStep { claim, lease, claimed, _slot: slot, _busy: busy };
+            let step = LeasedStep { claim, lease, claimed, received, _slot: slot, _busy: busy };
             // There is room: as many slots as places. A closed channel means that the worker is
             // gone without a stop; the leases will run out.
             let _ = self.sender.send(step).await;

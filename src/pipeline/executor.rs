@@ -277,7 +277,8 @@ impl Executor {
         Context {
             submission: &claim.submission,
             name_mark: claim.name_mark,
-            now: later(claim.now, self.parts.monotonic.elapsed(step.claimed)),
+            // Never ahead of the store's clock, or a poll at the deadline would come before it.
+            now: later(claim.now, self.parts.monotonic.elapsed(step.received)),
             policy: &self.parts.policy,
             jitter: Jitter::for_claim(self.parts.seed, claim.lease.id, claim.lease.fence),
             schedule: None,

@@ -17,7 +17,7 @@ use ferry_types::domain::submission::StepKind;
 pub(super) struct StepGuard<'a> {
     claim: &'a Claim,
     lease: &'a LeaseGuard,
-    /// Time of the claim.
+    /// Time before the claim.
     claimed: MonotonicTime,
     throttle: &'a Throttle,
     monotonic: &'a dyn MonotonicClock,
@@ -47,7 +47,7 @@ impl<'a> StepGuard<'a> {
         }
     }
 
-    /// True for an upload that would begin after its deadline, by the clock of the store.
+    /// True for an upload that might begin after its deadline, by the clock of the store.
     fn is_too_late(&self) -> bool {
         let now = later(self.claim.now, self.monotonic.elapsed(self.claimed));
         self.claim.kind == StepKind::Upload && now >= self.claim.submission.deadline
