@@ -1,6 +1,6 @@
 //! Decides what follows from results and feedback: they never lose the verdict that arrived before.
 
-use super::decide::{Context, after_error, signal_of, succeeded, unchanged};
+use super::decide::{Context, after_error, lasting, signal_of, succeeded, unchanged};
 use super::schedule::{poll_delay, steady_delay};
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::{Content, PlatformError};
@@ -8,11 +8,15 @@ use ferry_types::domain::submission::{
     FEEDBACK_KEY, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
 
-/// So often results are asked for that are not there, or cannot be read.
-const TRIES: u32 = 8;
+/// Weight of responses, together, at which the Platform is not asked again.
+const LIMIT: u32 = 40;
 
-/// So often, at the slower pace of polls, what the Platform says is not there yet.
-const TRIES_NOT_YET: u32 = 20;
+/// Weight of a response that says that a result is not there, or that cannot be read: it is asked for 8 times.
+const MISSING: u32 = LIMIT / 8;
+
+/// Weight of a response that says that a result is not there yet: it is asked for 20 times, at the slower
+/// pace of polls.
+const NOT_YET: u32 = LIMIT / 20;
 
 /// Contents that were fetched, and those that were not.
 #[derive(Debug, Default)]
@@ -29,7 +33,15 @@ pub(super) fn after_collect(context: &Context<'_>, collected: Collected) -> Tran
     let has_any = !contents.is_empty() || has_results(context.submission);
     let is_wanted = |(_, error): &&(String, PlatformError)| !is_given_up(context, has_any, error);
     let transition = match (missing.iter().find(is_wanted), &context.submission.rejection) {
-        (Some((key, error)), _) => again(context, has_any, key, error),
+        (Some((key, error)), _) => {
+            // Of several that are missing, the one that may come last counts.
+            let weights = missing.iter().filter(is_wanted);
+            let weights = weights.map(|(_, error)| weight(context, has_any, error).unwrap_or(0));
+            match weights.min() {
+                Some(0) | None => again(context, has_any, key, error),
+                Some(weight) => lasting(context, weight, again(context, has_any, key, error)),
+            }
+        }
         (None, Some(word)) => rejected(context, word, missing.first().map(|(_, error)| error)),
         (None, None) if missing.is_empty() => succeeded(Next::End(Outcome::Completed)),
         (None, None) => incomplete(context, has_any, &missing),
@@ -49,31 +61,38 @@ pub(super) fn has_results(submission: &Submission) -> bool {
 /// worth asking for until the deadline, where the Platform can be reached and has them. A server that
 /// fails has an outage, unless it gave another result of the dataset: then its key does.
 fn is_given_up(context: &Context<'_>, has_any: bool, error: &PlatformError) -> bool {
-    let is_rejected = context.submission.rejection.is_some();
-    let is_last = |tries| context.is_past_deadline() || streak(context) >= tries;
+    let is_last = |weight| context.submission.lasting.weight.saturating_add(weight) >= LIMIT;
     match error {
         PlatformError::Credentials(_) => false,
         PlatformError::TooLarge { .. } => true,
-        PlatformError::UnknownToken | PlatformError::Unreadable(_) => is_last(TRIES),
-        PlatformError::Declined { may_be_outage, .. } if has_any || !may_be_outage => {
-            is_last(TRIES)
-        }
-        PlatformError::NotYet { .. } => is_last(TRIES_NOT_YET),
-        PlatformError::Throttled { .. } | PlatformError::Unsent(_) => context.is_past_deadline(),
+        error => context.is_past_deadline() || weight(context, has_any, error).is_some_and(is_last),
+    }
+}
+
+/// Weight of a response; none if the Platform is asked until the deadline.
+fn weight(context: &Context<'_>, has_any: bool, error: &PlatformError) -> Option<u32> {
+    match error {
+        PlatformError::UnknownToken | PlatformError::Unreadable(_) => Some(MISSING),
+        PlatformError::Declined { may_be_outage, .. } if has_any || !may_be_outage => Some(MISSING),
+        PlatformError::NotYet { .. } => Some(NOT_YET),
         PlatformError::Transient(_)
         | PlatformError::WrongAddress { .. }
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
         | PlatformError::Declined { .. }
-        | PlatformError::Refused { .. } => {
-            context.is_past_deadline() || (is_rejected && is_last(TRIES_NOT_YET))
-        }
+        | PlatformError::Refused { .. } => context.submission.rejection.as_ref().map(|_| NOT_YET),
+        PlatformError::Credentials(_)
+        | PlatformError::TooLarge { .. }
+        | PlatformError::Throttled { .. }
+        | PlatformError::Unsent(_) => None,
     }
 }
 
-/// Attempts since the first that got no result from a Platform that was reached, this one included.
+/// Attempts since the first that got no result from a Platform that was reached, this one included: what
+/// failed before that does not slow down those that follow.
 fn streak(context: &Context<'_>) -> u32 {
-    context.submission.refused_ms.map_or(1, |_| context.submission.failures.saturating_add(1))
+    let submission = context.submission;
+    if submission.lasting.weight == 0 { 1 } else { submission.failures.saturating_add(1) }
 }
 
 fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError) -> Transition {
@@ -107,7 +126,6 @@ fn again(context: &Context<'_>, has_any: bool, key: &str, error: &PlatformError)
         reason: Some(Reason::new(ReasonCode::ResultMissing, text)),
         next: Next::step(StepKind::Collect, after),
         failures: streak,
-        refused_ms: context.refused_ms(),
         signal,
         ..unchanged(context, StepKind::Collect)
     }

@@ -15,9 +15,10 @@ use ferry_types::domain::account::{Signal, WORKER, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::pacing::PollSchedule;
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
+    Delivery, DeliveryResult, Lasting, Next, Outcome, Reason, ReasonCode, StepKind, Submission,
+    Transition,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, later, until};
+use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// Facts that a decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -161,11 +162,7 @@ pub(super) fn after_error(
             ..succeeded(Next::End(Outcome::Failed))
         },
         PlatformError::UnknownToken => unknown_token(context, kind, error, base),
-        PlatformError::WrongAddress { .. } => {
-            let refused_ms = context.ambiguity().and(context.refused_ms());
-            let base = Transition { refused_ms, ..base };
-            retry_or_fail(context, kind, ReasonCode::WrongAddress, error, base)
-        }
+        PlatformError::WrongAddress { .. } => wrong_address(context, kind, error, base),
         PlatformError::Ambiguous(_) | PlatformError::TimedOut(_) => {
             let base = Transition { upload_ambiguous: true, ..base };
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
@@ -235,8 +232,7 @@ fn poll_later(
         Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
         next => next,
     };
-    let refused_ms = retry.refused_ms.filter(|_| !is_poll);
-    Transition { next, processing, refused_ms, ..retry }
+    Transition { next, processing, ..retry }
 }
 
 /// Another attempt, or, after the deadline, the end.
@@ -271,6 +267,21 @@ fn fail_at_deadline(context: &Context<'_>, error: &PlatformError, base: Transiti
     }
 }
 
+/// Counts only where an upload may have arrived.
+fn wrong_address(
+    context: &Context<'_>,
+    kind: StepKind,
+    error: &PlatformError,
+    base: Transition,
+) -> Transition {
+    let retry = retry_or_fail(context, kind, ReasonCode::WrongAddress, error, base);
+    match context.ambiguity() {
+        _ if kind != StepKind::Upload => retry,
+        Some(_) => lasting(context, 1, retry),
+        None => Transition { lasting: Lasting::default(), ..retry },
+    }
+}
+
 fn unknown_token(
     context: &Context<'_>,
     kind: StepKind,
@@ -278,12 +289,18 @@ fn unknown_token(
     base: Transition,
 ) -> Transition {
     let reason = Some(Reason::new(ReasonCode::UnknownToken, context.unknown_token()));
-    if context.refused_for() >= context.policy.unknown_token_timeout || context.is_past_deadline() {
+    let waited = context.submission.lasting.waited();
+    if waited >= context.policy.unknown_token_timeout || context.is_past_deadline() {
         return Transition { reason, next: Next::End(Outcome::Failed), ..base };
     }
-    let base = Transition { refused_ms: context.refused_ms(), ..base };
     let retry = retry_or_fail(context, kind, ReasonCode::UnknownToken, error, base);
-    Transition { reason, ..retry }
+    lasting(context, 1, Transition { reason, ..retry })
+}
+
+/// The same transition, after a response that ends the step if it lasts.
+pub(super) fn lasting(context: &Context<'_>, weight: u32, transition: Transition) -> Transition {
+    let delay = transition.delay().unwrap_or_default();
+    Transition { lasting: context.submission.lasting.with(weight, delay), ..transition }
 }
 
 /// The Platform responded as it should.
@@ -296,7 +313,7 @@ pub(super) fn unchanged(context: &Context<'_>, kind: StepKind) -> Transition {
     Transition {
         attempt_spent: kind != StepKind::Upload,
         failures: context.submission.failures,
-        refused_ms: context.submission.refused_ms,
+        lasting: context.submission.lasting,
         upload_ambiguous: context.submission.upload_ambiguous,
         ..Transition::to(Next::step(kind, Duration::ZERO))
     }
@@ -315,19 +332,6 @@ impl Context<'_> {
     /// The deadline as it is shown.
     fn deadline(&self) -> impl std::fmt::Display {
         self.submission.deadline.format("%Y-%m-%d %H:%M:%S UTC")
-    }
-
-    /// The time of the first response that ends the step if it lasts, if this one is such: other errors
-    /// that come between change nothing.
-    pub(super) fn refused_ms(&self) -> Option<u64> {
-        let now = until(self.submission.created_at, self.now).as_millis() as u64;
-        self.submission.refused_ms.or(Some(now))
-    }
-
-    /// Time since that response.
-    fn refused_for(&self) -> Duration {
-        let first = Duration::from_millis(self.refused_ms().unwrap_or_default());
-        until(later(self.submission.created_at, first), self.now)
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ferry_types::domain::submission::{
-    Priority, Processing, Reason, State, StepKind, StoredContent, Submission, SubmissionParts,
-    Webhook,
+    Lasting, Priority, Processing, Reason, State, StepKind, StoredContent, Submission,
+    SubmissionParts, Webhook,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -108,7 +108,7 @@ cold! {
     #[serde(default)]
     processing: Processing,
     #[serde(default)]
-    refused_ms: Option<u64>,
+    lasting: Lasting,
 }
 
 #[cfg(test)]
@@ -122,22 +122,22 @@ mod tests {
         let parts = SubmissionParts {
             uncommitted_claims: 3,
             processing: Processing { uploaded_ms: Some(1000), ..Processing::default() },
-            refused_ms: Some(7),
+            lasting: Lasting { weight: 7, waited_ms: 7 },
             ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
         };
         let mut packed = Vec::new();
         ColdRef::from(&parts).write(&mut packed);
         let now = Cold::read(&mut &packed[..]).unwrap();
-        assert_eq!((now.processing, now.refused_ms), (parts.processing, Some(7)));
+        assert_eq!((now.processing, now.lasting), (parts.processing, parts.lasting));
         // An array of 16-bit length without its last fields, and what follows it in the record.
         let mut last = Vec::new();
-        rmp_serde::encode::write(&mut last, &(&parts.processing, parts.refused_ms)).unwrap();
+        rmp_serde::encode::write(&mut last, &(&parts.processing, parts.lasting)).unwrap();
         packed.truncate(packed.len() - (last.len() - 1));
         packed[2] -= 2;
         packed.push(7);
         let mut rest = &packed[..];
         let before = Cold::read(&mut rest).unwrap();
         assert_eq!((before.uncommitted_claims, before.processing), (3, Processing::default()));
-        assert_eq!((before.refused_ms, rest), (None, &[7][..]));
+        assert_eq!((before.lasting, rest), (Lasting::default(), &[7][..]));
     }
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::pipeline::collect::{Collected, after_collect};
 use crate::pipeline::policy::AmbiguousUpload;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{FEEDBACK_KEY, State, SubmissionParts};
+use ferry_types::domain::submission::{FEEDBACK_KEY, Lasting, State, SubmissionParts};
 use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
@@ -158,7 +158,7 @@ fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
             };
             taken += delay;
             submission.failures = transition.failures;
-            submission.refused_ms = transition.refused_ms;
+            submission.lasting = transition.lasting;
         }
         assert!(tries >= at_least, "{tries}");
         assert!(taken >= minute && taken <= minute * 3, "{taken:?}");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Context, after_error, signal_of, succeeded, unchanged};
+use super::{Context, after_error, lasting, signal_of, succeeded, unchanged};
 use crate::pipeline::payload::MissingPayloadError;
 use crate::pipeline::policy::AmbiguousUpload;
 use crate::pipeline::schedule::retry_delay;
@@ -119,20 +119,20 @@ fn rejected(context: &Context<'_>, status: u16, words: &str) -> Transition {
     let is_permitted = context.may_permit()
         && !may_overwrite(context)
         && !context.is_past_deadline()
-        && context.refused_for() < WRONG_ADDRESS * 2;
+        && context.submission.lasting.waited() < WRONG_ADDRESS * 2;
     let next = if is_permitted {
         let delay = retry_delay(context.policy, failures, context.jitter);
         Next::step(StepKind::Upload, delay.min(context.time_left()))
     } else {
         Next::Held
     };
-    Transition {
+    let decided = Transition {
         reason: Some(Reason::new(ReasonCode::AlreadyExists, text)),
         upload_ambiguous: context.submission.upload_ambiguous,
-        refused_ms: context.submission.refused_ms,
         failures,
         ..succeeded(next)
-    }
+    };
+    lasting(context, 1, decided)
 }
 
 impl Context<'_> {
@@ -166,7 +166,8 @@ impl Context<'_> {
     fn is_lasting_refusal(&self) -> bool {
         let code = self.submission.reason.as_ref().map(|reason| reason.code);
         self.ambiguity().is_some()
-            && (code == Some(ReasonCode::AlreadyExists) || self.refused_for() >= WRONG_ADDRESS)
+            && (code == Some(ReasonCode::AlreadyExists)
+                || self.submission.lasting.waited() >= WRONG_ADDRESS)
     }
 
     /// True if the configuration permits to overwrite what may have arrived before. What a newer

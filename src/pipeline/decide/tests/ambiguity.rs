@@ -142,7 +142,7 @@ fn an_address_where_nothing_is_counts_as_a_refusal_only_once_it_has_lasted() {
             assert!(matches!(transition.signal, Signal::Unhealthy(_)), "the breaker knows");
             let Some(delay) = transition.delay() else { break transition };
             taken += delay;
-            (parts.failures, parts.refused_ms) = (transition.failures, transition.refused_ms);
+            (parts.failures, parts.lasting) = (transition.failures, transition.lasting);
             parts.reason = transition.reason;
         };
         assert_eq!((last.next, taken >= WRONG_ADDRESS), (Next::Held, true), "{taken:?}");

@@ -16,7 +16,7 @@ fn settled(rejected: bool, error: &PlatformError) -> (Transition, u32) {
             return (transition, tries);
         }
         submission.failures = transition.failures;
-        submission.refused_ms = transition.refused_ms;
+        submission.lasting = transition.lasting;
         submission.reason = transition.reason;
     }
     panic!("it never ends")
@@ -51,7 +51,7 @@ fn a_verdict_is_not_lost_with_its_feedback() {
 fn an_unknown_result_key_loses_no_other_result_and_is_named() {
     let (mut submission, policy) = (submission(State::Collecting), Policy::default());
     submission.failures = 50;
-    submission.refused_ms = Some(0);
+    submission.lasting = Lasting { weight: 39, waited_ms: 0 };
     let content = Content { content_type: None, bytes: b"Id".to_vec() };
     let mut collected = one_missing("summry", PlatformError::UnknownToken);
     collected.contents = vec![("tableofresultids".to_owned(), content)];
@@ -101,7 +101,8 @@ fn a_declined_result_ends_like_an_unknown_one_and_is_no_outage() {
         one_missing("tableofresultids", declined(500)),
     );
     assert_eq!((code(&first), &first.signal), (Some(ReasonCode::ResultMissing), &Signal::None));
-    (submission.failures, submission.refused_ms) = (7, first.refused_ms);
+    assert_eq!(first.lasting.weight, 5);
+    submission.lasting = Lasting { weight: 35, waited_ms: 0 };
     let missing = one_missing("tableofresultids", declined(500));
     let last = after_collect(&context(&of(&submission), 0, &policy), missing);
     assert_eq!(last.next, Next::End(Outcome::Completed));
@@ -112,7 +113,7 @@ fn a_failed_refetch_does_not_call_a_stored_content_missing() {
     let (mut submission, policy) = (submission(State::Collecting), Policy::default());
     submission.results = stored("tableofresultids");
     submission.failures = 50;
-    submission.refused_ms = Some(0);
+    submission.lasting = Lasting { weight: 39, waited_ms: 0 };
     for error in [PlatformError::UnknownToken, declined(400)] {
         let missing = one_missing("tableofresultids", error);
         let transition = after_collect(&context(&of(&submission), 0, &policy), missing);

@@ -6,7 +6,7 @@ use proptest::sample::select;
 
 use super::*;
 
-fn error() -> impl Strategy<Value = PlatformError> {
+pub(super) fn error() -> impl Strategy<Value = PlatformError> {
     let delay = option::of((0_u64..100_000_000).prop_map(Duration::from_millis));
     prop_oneof![
         Just(transient()),
@@ -44,7 +44,7 @@ prop_compose! {
         overwrite in any::<bool>(),
         upload_ambiguous in any::<bool>(),
         failures in any::<u32>(),
-        refused_ms in option::of(0..2 * DEADLINE as u64),
+        lasting in (any::<u32>(), 0..2 * DEADLINE as u64),
         polls in any::<u32>(),
         code in option::of(select(&ReasonCode::ALL[..])),
         rejected in any::<bool>(),
@@ -53,7 +53,7 @@ prop_compose! {
         submission.overwrite = overwrite;
         submission.upload_ambiguous = upload_ambiguous && kind == StepKind::Upload;
         submission.failures = failures;
-        submission.refused_ms = refused_ms;
+        submission.lasting = Lasting { weight: lasting.0, waited_ms: lasting.1 };
         submission.polls = polls;
         submission.reason = code.map(|code| Reason::new(code, "before"));
         submission.rejection = (rejected && kind == StepKind::Collect).then(|| "failed".to_owned());

@@ -100,7 +100,7 @@ impl Submission {
         parts.upload_attempts -= u32::from(!transition.attempt_spent && parts.upload_attempts > 0);
         parts.polls += u32::from(transition.polled);
         parts.failures = transition.failures;
-        parts.refused_ms = transition.refused_ms;
+        parts.lasting = transition.lasting;
         parts.upload_ambiguous = transition.upload_ambiguous;
         parts.uncommitted_claims = 0;
         parts.deadline = transition.deadline.unwrap_or(parts.deadline);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    IllegalTransitionError, Reason, ReasonCode, Ruled, State, StepKind, Submission, TimelineEntry,
+    IllegalTransitionError, Lasting, Reason, ReasonCode, Ruled, State, StepKind, Submission,
+    TimelineEntry,
 };
 use crate::closed_set;
 use crate::domain::{SubmissionId, Timestamp, later};
@@ -267,7 +268,7 @@ impl Submission {
         parts.due_at = Some(now);
         parts.deadline = later(now, deadline);
         parts.failures = 0;
-        parts.refused_ms = None;
+        parts.lasting = Lasting::default();
         parts.uncommitted_claims = 0;
         parts.cancel_requested = false;
         Ok(Some(self.entry(now, message)))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,34 @@ pub struct Processing {
     pub pending_ms: Option<u64>,
     /// Usual processing time when the next poll was scheduled, if it was estimated.
     pub usual_ms: Option<u64>,
+}
+
+/// Responses that end a step if they last, whatever other ones come between: only what follows such a response
+/// counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lasting {
+    /// Number of responses, each with the weight that its kind has.
+    pub weight: u32,
+    /// Delays after the responses, in milliseconds.
+    pub waited_ms: u64,
+}
+
+impl Lasting {
+    /// With a further response, after which there is a delay.
+    #[must_use]
+    pub fn with(self, weight: u32, delay: Duration) -> Self {
+        // A delay below a millisecond counts, too, or the step might never end.
+        let delay_ms = (delay.as_millis() as u64).max(1);
+        Self {
+            weight: self.weight.saturating_add(weight),
+            waited_ms: self.waited_ms.saturating_add(delay_ms),
+        }
+    }
+
+    /// Delays after the responses, together.
+    pub const fn waited(self) -> Duration {
+        Duration::from_millis(self.waited_ms)
+    }
 }
 
 /// The parts of a submission, without the dataset: plain data, with which stores make a [`Submission`]
@@ -80,9 +109,8 @@ pub struct SubmissionParts {
     pub polls: u32,
     /// Failures of the current step in a row.
     pub failures: u32,
-    /// Milliseconds from acceptance to the first response, since the step last succeeded, that ends it if it
-    /// lasts; a clock that is set does not change them.
-    pub refused_ms: Option<u64>,
+    /// Responses since the step last succeeded that end it if they last.
+    pub lasting: Lasting,
     /// True if an upload of it may have arrived whose outcome is not known.
     pub upload_ambiguous: bool,
     /// The step that is due, or, of a held or failed submission, the one to resume with.
@@ -132,7 +160,7 @@ impl SubmissionParts {
             upload_attempts: 0,
             polls: 0,
             failures: 0,
-            refused_ms: None,
+            lasting: Lasting::default(),
             upload_ambiguous: false,
             step: Some(StepKind::Upload),
             resume_step: None,

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    DeliveryResult, IllegalTransitionError, LifecycleError, Next, NextStep, Outcome, Reason,
-    ReasonCode, Ruled, State, StepKind, Submission, Transition,
+    DeliveryResult, IllegalTransitionError, Lasting, LifecycleError, Next, NextStep, Outcome,
+    Reason, ReasonCode, Ruled, State, StepKind, Submission, Transition,
 };
 use crate::domain::{Timestamp, later};
 
@@ -47,7 +47,7 @@ impl Submission {
         parts.deadline = later(now, deadline);
         parts.updated_at = now;
         parts.failures = 0;
-        parts.refused_ms = None;
+        parts.lasting = Lasting::default();
         parts.uncommitted_claims = 0;
         parts.reason = Some(Reason::new(ReasonCode::Operator, message));
         Ok(Some(self.entry(now, message)))

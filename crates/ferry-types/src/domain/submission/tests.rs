@@ -96,7 +96,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 attempt_spent,
                 polled,
                 failures,
-                refused_ms: upload_ambiguous.then_some(failures.into()),
+                lasting: Lasting { weight: failures, waited_ms: failures.into() },
                 upload_ambiguous,
                 processing_token: words.0,
                 rejection: words.1,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Processing, Reason, State, StepKind};
+use super::{Delivery, Lasting, Processing, Reason, State, StepKind};
 use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
 use crate::domain::{SubmissionId, Timestamp};
@@ -97,8 +97,8 @@ pub struct Transition {
     pub polled: bool,
     /// Failures in a row, after this step.
     pub failures: u32,
-    /// Milliseconds from acceptance to the first response that ends the step if it lasts, after this step.
-    pub refused_ms: Option<u64>,
+    /// Responses that end the step if they last, after this step.
+    pub lasting: Lasting,
     /// True if an upload may have arrived, after this step.
     pub upload_ambiguous: bool,
     /// The processing token, if the upload was accepted.
@@ -124,7 +124,7 @@ impl Transition {
             attempt_spent: true,
             polled: false,
             failures: 0,
-            refused_ms: None,
+            lasting: Lasting { weight: 0, waited_ms: 0 },
             upload_ambiguous: false,
             processing_token: None,
             rejection: None,
