@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::BACKOFF;
-use crate::domain::pacing::{PollBackoff, PollPlanner};
+use super::*;
 use crate::domain::timestamp;
+
+/// The defaults of the settings.
+const BACKOFF: PollBackoff =
+    PollBackoff { initial: Duration::from_secs(2), factor: 2.0, max: Duration::from_mins(1) };
 
 fn observed(planner: &mut PollPlanner, number: usize, from: u64, to: u64) {
     for _ in 0..number {

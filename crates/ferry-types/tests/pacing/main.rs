@@ -1,6 +1,5 @@
 //! Simulates the polls of many submissions, beside those of backoff for the same processing times.
 
-mod bounds;
 mod worlds;
 
 use std::ops::{AddAssign, Range};
@@ -8,8 +7,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::*;
-use crate::domain::{later, timestamp};
+use ferry_types::domain::pacing::{PollBackoff, PollPlanner};
+use ferry_types::domain::{later, timestamp};
 use worlds::{CHANGES, GOALS, OTHERS, World};
 
 /// Submissions of a run, of which the first are to learn from.
