@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use ferry_types::domain::submission::{
     Lasting, Priority, Processing, Reason, State, StepKind, StoredContent, Submission,
@@ -107,8 +107,22 @@ cold! {
     uncommitted_claims: u32,
     #[serde(default)]
     processing: Processing,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lasting")]
     lasting: Lasting,
+}
+
+/// Earlier versions kept the time of the first such response here. What lasts begins again with their records.
+fn lasting<'de, D: Deserializer<'de>>(packed: D) -> Result<Lasting, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Now(Lasting),
+        Before(#[expect(dead_code, reason = "its type tells the versions apart")] Option<u64>),
+    }
+    Ok(match Stored::deserialize(packed)? {
+        Stored::Now(lasting) => lasting,
+        Stored::Before(_) => Lasting::default(),
+    })
 }
 
 #[cfg(test)]
@@ -116,15 +130,36 @@ mod tests {
     use super::*;
     use ferry_types::domain::timestamp;
 
-    #[test]
-    fn a_record_of_an_earlier_version_lacks_what_was_added_since() {
-        let id = SubmissionId::new(timestamp(0), 1);
-        let parts = SubmissionParts {
+    fn parts() -> SubmissionParts {
+        SubmissionParts {
             uncommitted_claims: 3,
             processing: Processing { uploaded_ms: Some(1000), ..Processing::default() },
             lasting: Lasting { weight: 7, waited_ms: 7 },
-            ..SubmissionParts::accepted(id, "default", "march", timestamp(0))
-        };
+            ..SubmissionParts::accepted(
+                SubmissionId::new(timestamp(0), 1),
+                "default",
+                "march",
+                timestamp(0),
+            )
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_has_a_time_where_now_is_what_lasts() {
+        for time in [None, Some(70_000_u64)] {
+            let (parts, mut packed, mut last) = (parts(), Vec::new(), Vec::new());
+            ColdRef::from(&parts).write(&mut packed);
+            rmp_serde::encode::write(&mut last, &parts.lasting).unwrap();
+            packed.truncate(packed.len() - last.len());
+            rmp_serde::encode::write(&mut packed, &time).unwrap();
+            let read = Cold::read(&mut &packed[..]).unwrap();
+            assert_eq!((read.processing, read.lasting), (parts.processing, Lasting::default()));
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_version_lacks_what_was_added_since() {
+        let parts = parts();
         let mut packed = Vec::new();
         ColdRef::from(&parts).write(&mut packed);
         let now = Cold::read(&mut &packed[..]).unwrap();
