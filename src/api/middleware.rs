@@ -66,8 +66,7 @@ pub(super) async fn middleware(
         .map(|peer| ClientAddr::of(peer, request.headers(), &shared.parts.trusted_proxies))
         .inspect(|client_addr| _ = request.extensions_mut().insert(*client_addr));
     let span = info_span!("request", request.id = %id, http.route = %route);
-    let asked = is_console(&shared, request.uri().path())
-        .then(|| Asked { method: method.clone(), uri: request.uri().clone() });
+    let asked = is_console(&shared, request.uri().path()).then(|| Asked::of(&request));
     let response = admitted(&shared, request, next, &id).instrument(span).await;
     let response = finish(&shared, asked, &id, response);
     let response = finished(response, &id);

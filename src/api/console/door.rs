@@ -21,6 +21,9 @@ const PLAIN_COOKIE: &str = "ferry";
 /// The cookie of the preferences.
 pub(in crate::api) const PREFERENCES: &str = "ferry_view";
 
+/// The header in which browsers say whose page sent a request.
+pub(super) const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// The longest age that browsers allow, in seconds.
 const LONGEST_AGE: u32 = 34_560_000;
 
@@ -131,7 +134,7 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a s
 /// this machine, say only the origin.
 fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+    if let Some(site) = text(SITE) {
         return site == "same-origin";
     }
     let host = text(header::HOST).filter(|host| !host.is_empty());

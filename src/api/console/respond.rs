@@ -9,7 +9,7 @@ use tracing::error;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::shared::Shared;
-use super::door::Visit;
+use super::door::{SITE, Visit};
 use super::reader::viewer;
 use crate::console::{Frame, ProblemPage};
 use ferry_types::contract::{Problem, ProblemKind};
@@ -30,6 +30,25 @@ pub(in crate::api) struct Asked {
     pub(in crate::api) method: Method,
     /// Its address.
     pub(in crate::api) uri: Uri,
+    /// True if its browser says whose page sent it.
+    pub(in crate::api) has_site: bool,
+}
+
+impl Asked {
+    /// What is known of a request.
+    pub(in crate::api) fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            has_site: request.headers().contains_key(SITE),
+        }
+    }
+
+    /// The referrer that the page sends. Old browsers prove by the origin alone that a form is of this server,
+    /// and send none with `no-referrer`.
+    fn referrer_policy(&self) -> &'static str {
+        if self.has_site { "no-referrer" } else { "same-origin" }
+    }
 }
 
 /// Visit and caller of a request of the console, for its response.
@@ -96,7 +115,7 @@ pub(in crate::api) fn finish(
     for (name, value) in [
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("referrer-policy", "same-origin"),
+        ("referrer-policy", asked.referrer_policy()),
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
