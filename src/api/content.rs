@@ -51,14 +51,24 @@ pub(super) async fn result(
     Found(found): Found,
     ResultKey(key): ResultKey,
 ) -> Result<Response, ApiError> {
-    let submission = found.submission;
-    let missing = || missing(&submission, "this result");
+    let (memory, stored) = stored_result(&shared, &caller, &found.submission, &key).await?;
+    Ok(Reserved(Some(memory), as_it_is(stored)).into_response())
+}
+
+/// A result, and the memory for it.
+pub(super) async fn stored_result(
+    shared: &Shared,
+    caller: &Caller,
+    submission: &Submission,
+    key: &str,
+) -> Result<(Arc<MemoryPermit>, Content), ApiError> {
+    let missing = || missing(submission, "this result");
     if key == FEEDBACK_KEY {
         return Err(missing());
     }
-    let memory = reserve(&shared, &caller, bytes_of(&submission, &key))?;
-    let stored = shared.store().content(submission.id, &key).await?;
-    Ok(Reserved(Some(memory), as_it_is(stored.ok_or_else(missing)?)).into_response())
+    let memory = reserve(shared, caller, bytes_of(submission, key))?;
+    let stored = shared.store().content(submission.id, key).await?;
+    Ok((memory, stored.ok_or_else(missing)?))
 }
 
 /// Shows the dataset as it was submitted, byte for byte.

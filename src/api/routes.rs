@@ -21,7 +21,7 @@ use super::console::mode::ConsoleMode;
 use super::console::{
     acts, administration as administer, bulk as console_bulk, compare as compare_page,
     correct as correct_page, events as console_events, files, held, login, new as new_page, news,
-    overview, rehearse, submissions, webhooks,
+    overview, rehearse, rows as rows_page, submissions, webhooks,
 };
 use super::error::ApiError;
 use super::middleware::{self, RequestId, Running};
@@ -194,6 +194,9 @@ fn pages_of_console() -> Vec<Route> {
         page(get.clone(), "/console/webhooks", read, webhooks::show),
         page(get.clone(), "/console/submissions", read, submissions::list),
         page(get.clone(), "/console/submissions/{id}", read, submissions::get),
+        page(get.clone(), "/console/submissions/{id}/rows", read, rows_page::show),
+        page(get.clone(), "/console/submissions/{id}/data", read, submissions::data),
+        page(get.clone(), "/console/submissions/{id}/event-data", read, submissions::event_data),
         page(get.clone(), "/console/submissions/{id}/results/{key}", read, submissions::result),
         page(get.clone(), "/console/submissions/{id}/feedback", read, submissions::feedback),
         page(get, "/console/submissions/{id}/compare/{other}", read, compare_page::compare),

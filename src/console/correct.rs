@@ -192,20 +192,8 @@ fn message(cause: &Cause) -> String {
 
 /// The messages about each cell: of the Platform, and of the check.
 fn marks(one: &Correcting<'_>, problems: &[RowProblem]) -> Marks {
-    let mut marks = Marks::default();
-    for item in one.items {
-        let candidates = item.locations.len();
-        let note = match candidates {
-            0 | 1 => String::new(),
-            _ => format!(" (this row or {} more)", counted(candidates as u64 - 1, "row")),
-        };
-        for location in item.locations.iter().filter(|l| l.table == one.shown.table) {
-            for cell in &location.matching_cells {
-                marks.add(location.row, cell.cell, format!("{}{note}", item.message));
-            }
-        }
-    }
     let table = one.shown.table;
+    let mut marks = Marks::of_feedback(one.items, table);
     marks.add_problems(problems, table, |row| original(one.edits, table, row));
     marks
 }

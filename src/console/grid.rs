@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::visible;
+use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::RowProblem;
 use ferry_types::domain::dataset::{Edits, RowEdits, ShownRow, Table, window};
+use ferry_types::domain::feedback::FeedbackItem;
 
 /// Rows of a window: of all rows, and of those with messages.
 const ROWS: usize = 200;
@@ -69,6 +71,33 @@ pub(super) struct GridCell {
 }
 
 impl Marks {
+    /// What the Platform says about the cells of a text. Where its row may mean several, each is marked.
+    pub(super) fn of_feedback(items: &[FeedbackItem], table: Table) -> Self {
+        let mut marks = Self::default();
+        for item in items {
+            let note = match item.locations.len() as u64 {
+                0 | 1 => String::new(),
+                rows => format!(" (this row or {} more)", counted(rows - 1, "row")),
+            };
+            for location in item.locations.iter().filter(|location| location.table == table) {
+                for cell in &location.matching_cells {
+                    marks.add(location.row, cell.cell, format!("{}{note}", item.message));
+                }
+            }
+        }
+        marks
+    }
+
+    /// The rows with messages.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u64> {
+        self.0.keys().copied()
+    }
+
+    /// The messages about a row, by cell.
+    pub(super) fn of_row(&self, row: u64) -> Option<&BTreeMap<usize, Vec<String>>> {
+        self.0.get(&row)
+    }
+
     pub(super) fn add(&mut self, row: u64, cell: usize, message: String) {
         let messages = self.0.entry(row).or_default().entry(cell).or_default();
         if messages.len() < MOST_MESSAGES && !messages.contains(&message) {
@@ -142,7 +171,7 @@ impl Grid {
         for shown in window.rows {
             let number = shown.row;
             let of_row = edits.get(number);
-            rows.push(row(table, shown, of_row, marks.0.get(&number), &window.columns));
+            rows.push(row(table, shown, of_row, marks.of_row(number), &window.columns));
             rows.extend(
                 of_row
                     .into_iter()
@@ -159,7 +188,7 @@ impl Grid {
     }
 }
 
-fn column(columns: &[String], cell: usize) -> String {
+pub(super) fn column(columns: &[String], cell: usize) -> String {
     let name = columns.get(cell).map(|name| visible(name)).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| format!("cell {}", cell + 1))
 }

@@ -7,11 +7,12 @@ use askama::Template;
 use super::acts::{Act, of_submission};
 use super::frame::Frame;
 use super::list::Row;
+use super::rows::{SeenRows, may_be_table};
 use super::text::{Mark, Moment, Sentence, visible};
 use crate::words;
 use ferry_types::contract::{SubmissionView, WaitingFor, WebhookView};
 use ferry_types::domain::account::BlockReason;
-use ferry_types::domain::submission::{State, TimelineEntry};
+use ferry_types::domain::submission::{State, StoredContent, TimelineEntry};
 use ferry_types::domain::{Timestamp, until};
 
 /// A submission with its history.
@@ -25,6 +26,8 @@ pub(crate) struct Detail {
     pub(crate) webhook: WebhookView,
     /// Size of the stored dataset.
     pub(crate) payload_bytes: u64,
+    /// The first rows of a small result, and its key.
+    pub(crate) preview: Option<(String, SeenRows)>,
 }
 
 /// A line of the timeline; the same ones in a row are one.
@@ -48,6 +51,25 @@ pub(crate) struct Stored {
     key: String,
     size: String,
     link: String,
+    /// The page of its rows, if it may be a table.
+    rows: Option<String>,
+}
+
+/// The stored dataset.
+#[derive(Debug)]
+pub(crate) struct Dataset {
+    size: String,
+    link: String,
+    rows: String,
+}
+
+/// The first rows of a result.
+#[derive(Debug)]
+pub(crate) struct Preview {
+    key: String,
+    rows: SeenRows,
+    /// The page of all rows, if there are more.
+    all: Option<String>,
 }
 
 /// A delivery of the webhook.
@@ -74,8 +96,10 @@ pub(crate) struct SubmissionPage {
     revision_of: Option<String>,
     labels: Vec<(String, String)>,
     timeline: Vec<Line>,
+    dataset: Dataset,
     results: Vec<Stored>,
     feedback: Option<Stored>,
+    preview: Option<Preview>,
     webhook: Option<String>,
     next_delivery: Option<Moment>,
     attempts: Vec<Attempt>,
@@ -89,18 +113,18 @@ pub(crate) struct SubmissionPage {
 impl SubmissionPage {
     /// The page of a submission.
     pub(crate) fn new(frame: Frame, detail: Detail, now: Timestamp) -> Self {
-        let Detail { view, timeline, webhook, payload_bytes } = detail;
+        let Detail { view, timeline, webhook, payload_bytes, preview } = detail;
         let may_decide = frame.may_operate() && view.state == State::Held;
         let acts = frame.may_operate().then(|| of_submission(&view, webhook.webhook_url.is_some()));
         let is_corrected = frame.may_submit() && view.state.is_final() && !view.refetching;
-        let results = view.results.iter().map(|stored| stored_as(&view, &stored.key, stored.bytes));
+        let results = view.results.iter().map(|stored| stored_as(&view, stored));
         let feedback = view.feedback.as_ref();
         Self {
             frame,
             row: Row::new(&view, now),
             next: words::next(&view).as_deref().map(Sentence::from),
             until: view.waiting_for.as_ref().and_then(end_of).map(Moment::from),
-            facts: facts(&view, payload_bytes),
+            facts: facts(&view),
             deadline: view.deadline.into(),
             finished: view.finished_at.map(Moment::from),
             revision_of: view.revision_of.map(|id| id.to_string()),
@@ -109,7 +133,18 @@ impl SubmissionPage {
             results: results.collect(),
             feedback: feedback.map(|stored| Stored {
                 link: format!("/console/submissions/{}/feedback", view.id),
-                ..stored_as(&view, &stored.key, stored.bytes)
+                rows: None,
+                ..stored_as(&view, stored)
+            }),
+            dataset: Dataset {
+                size: words::size(payload_bytes),
+                link: format!("/console/submissions/{}/data", view.id),
+                rows: format!("/console/submissions/{}/rows", view.id),
+            },
+            preview: preview.map(|(key, rows)| Preview {
+                all: rows.has_more().then(|| rows_path(&view, &key)),
+                key: visible(&key),
+                rows,
             }),
             webhook: webhook.webhook_url.as_deref().map(visible),
             next_delivery: webhook.next_at.map(Moment::from),
@@ -134,13 +169,12 @@ fn end_of(waiting: &WaitingFor) -> Option<Timestamp> {
     }
 }
 
-fn facts(view: &SubmissionView, payload_bytes: u64) -> Vec<(&'static str, String)> {
+fn facts(view: &SubmissionView) -> Vec<(&'static str, String)> {
     let progress = [(view.upload_attempts, "upload"), (view.polls, "poll")];
     let progress = progress.map(|(count, what)| words::counted(count, what)).join(", ");
     let mut facts = vec![
         ("account", visible(&view.account)),
         ("progress", progress),
-        ("dataset", words::size(payload_bytes)),
         ("priority", view.priority.to_string()),
         ("overwrite", if view.overwrite { "yes" } else { "no" }.to_owned()),
         ("result keys", visible(&view.result_keys.join(", "))),
@@ -150,14 +184,27 @@ fn facts(view: &SubmissionView, payload_bytes: u64) -> Vec<(&'static str, String
     facts
 }
 
-fn stored_as(view: &SubmissionView, key: &str, bytes: u64) -> Stored {
-    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+fn stored_as(view: &SubmissionView, stored: &StoredContent) -> Stored {
+    let may_be_table = may_be_table(stored.content_type.as_deref());
     Stored {
-        key: visible(key),
-        size: words::size(bytes),
-        // A path has no `+` for a space.
-        link: format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20")),
+        key: visible(&stored.key),
+        size: words::size(stored.bytes),
+        link: result_path(view, &stored.key),
+        rows: may_be_table.then(|| rows_path(view, &stored.key)),
     }
+}
+
+/// The path of a result.
+pub(super) fn result_path(view: &SubmissionView, key: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    // A path has no `+` for a space.
+    format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20"))
+}
+
+/// The page of the rows of a result.
+fn rows_path(view: &SubmissionView, key: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    format!("/console/submissions/{}/rows?result={encoded}", view.id)
 }
 
 pub(super) fn folded(timeline: Vec<TimelineEntry>) -> Vec<Line> {

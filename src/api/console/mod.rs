@@ -21,6 +21,7 @@ pub(super) mod progress;
 pub(super) mod reader;
 pub(super) mod rehearse;
 pub(super) mod respond;
+pub(super) mod rows;
 pub(super) mod session;
 mod several;
 pub(super) mod submissions;

@@ -16,6 +16,7 @@ use super::super::response_memory::Reserved;
 use super::super::shared::Shared;
 use super::reader::Reader;
 use super::respond::{page, see};
+use super::rows::previewed;
 use crate::console::{Detail, FeedbackPage, Filters, ListPage, SubmissionPage};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
@@ -91,11 +92,12 @@ pub(in crate::api) async fn get(
     reader: Reader,
     Found(found): Found,
 ) -> Result<Response, ApiError> {
-    let Json(timeline) = read::timeline(State(shared), Found(found.clone())).await?;
+    let Json(timeline) = read::timeline(State(shared.clone()), Found(found.clone())).await?;
     let Json(webhook) = read::deliveries(reader.caller.clone(), Found(found.clone())).await?;
+    let preview = previewed(&shared, &reader, &found.submission).await?;
     let payload_bytes = found.submission.payload_bytes;
     let view = SubmissionView::new(found.submission, found.waiting_for);
-    let detail = Detail { view, timeline, webhook, payload_bytes };
+    let detail = Detail { view, timeline, webhook, payload_bytes, preview };
     Ok(page(&SubmissionPage::new(reader.frame().of("Submissions"), detail, reader.now)))
 }
 
@@ -107,6 +109,24 @@ pub(in crate::api) async fn result(
     key: ResultKey,
 ) -> Result<Response, ApiError> {
     content::result(State(shared), reader.caller, found, key).await.map(attached)
+}
+
+/// The dataset as a file.
+pub(in crate::api) async fn data(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    found: Found,
+) -> Result<Response, ApiError> {
+    content::data(State(shared), reader.caller, found).await.map(attached)
+}
+
+/// The events of a dataset as a file.
+pub(in crate::api) async fn event_data(
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
+    found: Found,
+) -> Result<Response, ApiError> {
+    content::event_data(State(shared), reader.caller, found).await.map(attached)
 }
 
 /// Shows the feedback by cause, or returns it as a file.

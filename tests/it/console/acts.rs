@@ -38,8 +38,12 @@ async fn no_form_is_drawn_that_would_be_refused_and_every_act_is_refused_below_i
     for (path, fields) in &of_one {
         assert_eq!(bound.post(path, fields).await.status, 404, "{path}");
     }
-    for path in [format!("/console/submissions/{id}"), "/console/accounts/default".to_owned()] {
-        assert_eq!(bound.get(&path).await.status, 404, "{path}");
+    let one = format!("/console/submissions/{id}");
+    let of_one = ["", "/rows", "/rows?result=x", "/data", "/event-data", "/results/x", "/feedback"];
+    let of_one = of_one.map(|page| format!("{one}{page}"));
+    for path in of_one.into_iter().chain(["/console/accounts/default".to_owned()]) {
+        let page = bound.get(&path).await;
+        assert!(page.status == 404 && !page.text.contains("march"), "{path}: {}", page.text);
     }
     let other = "/console/webhooks?state=pending&account=default".to_owned();
     let mut own = pages(&id.to_string());

@@ -128,6 +128,7 @@ pub(super) fn pages(id: &str) -> Vec<String> {
     .map(|page| format!("/console{page}"))
     .to_vec();
     pages.push(format!("/console/submissions/{id}"));
+    pages.push(format!("/console/submissions/{id}/rows"));
     pages
 }
 

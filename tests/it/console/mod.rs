@@ -14,6 +14,7 @@ mod pages;
 mod pictures;
 mod reference;
 mod rehearse;
+mod rows;
 mod same_words;
 mod seen;
 mod watching;

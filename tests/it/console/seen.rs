@@ -46,7 +46,11 @@ async fn furnished() -> (Served, Vec<String>) {
     paths.push("/console/webhooks?state=failed".to_owned());
     paths.push(format!("/console/submissions/{rejected}"));
     paths.push(format!("/console/submissions/{rejected}/feedback"));
+    paths.push(format!("/console/submissions/{rejected}/rows"));
+    paths.push(format!("/console/submissions/{rejected}/rows?only=feedback"));
     paths.push(format!("/console/submissions/{completed}"));
+    paths.push(format!("/console/submissions/{completed}/rows?result=tableofresultids"));
+    paths.push(format!("/console/submissions/{completed}/rows?from=1000"));
     paths.push(format!("/console/submissions/{rejected}/correct"));
     paths.push(format!("/console/submissions/{rejected}/correct?all=true"));
     let revision = revision["submission"]["id"].as_str().unwrap();

@@ -38,4 +38,4 @@ pub use edits::{Edit, EditError, Edits, MAX_EDITS, RowEdits, TextEdits};
 pub use report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, grouped};
 pub(super) use rows::{Row, each_row};
 pub use schema::{Column, ColumnType, Table};
-pub use window::{ShownRow, Window, window};
+pub use window::{ShownRow, Window, sheet, window};

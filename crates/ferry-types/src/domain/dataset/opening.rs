@@ -65,6 +65,30 @@ impl Opening {
     }
 }
 
+/// Where the records of a text that is no dataset begin, and the byte between its columns: that of a `sep=` line, or
+/// the one that makes most cells of the first record.
+pub(super) fn of_any(text: &[u8]) -> (usize, u8) {
+    let (start, sep) = above_table(text);
+    if let Some(&[delimiter]) = sep.and_then(|sep| text[sep].get(4..)) {
+        return (start, delimiter);
+    }
+    let sample = &text[..text.len().min(start + SAMPLE_BYTES)];
+    let mut record = ByteRecord::new();
+    let mut cells = |delimiter| {
+        record.clear();
+        Records::new(sample, start, delimiter).read(&mut record);
+        record.len()
+    };
+    let (mut best, mut most) = (b',', cells(b','));
+    for delimiter in [b';', b'\t', b'|'] {
+        let count = cells(delimiter);
+        if count > most {
+            (best, most) = (delimiter, count);
+        }
+    }
+    (start, best)
+}
+
 impl Look {
     /// True if the record holds too little for a row or a header.
     fn is_short(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use csv::ByteRecord;
 
 use super::bytes::text_of;
-use super::opening::Opening;
+use super::opening::{self, Opening};
 use super::records::{Lines, Records, is_blank};
 use super::schema::Table;
 
@@ -53,10 +53,27 @@ pub fn window(
 ) -> Window {
     let bytes = text_of(text.as_bytes());
     let opening = Opening::of(table, bytes);
-    let mut records = Records::new(bytes, opening.start, opening.delimiter);
+    let window = Window { columns: names(table), ..Window::default() };
+    let records = Records::new(bytes, opening.start, opening.delimiter);
+    filled(window, (bytes, records), opening.has_header, (from, count), of)
+}
+
+/// The same of a text with any columns, whose first record names them.
+pub fn sheet(text: &str, from: u64, count: usize) -> Window {
+    let bytes = text_of(text.as_bytes());
+    let (start, delimiter) = opening::of_any(bytes);
+    let records = Records::new(bytes, start, delimiter);
+    filled(Window::default(), (bytes, records), true, (from, count), None)
+}
+
+fn filled(
+    mut window: Window,
+    (bytes, mut records): (&[u8], Records<'_>),
+    mut is_header: bool,
+    (from, count): (u64, usize),
+    of: Option<&BTreeSet<u64>>,
+) -> Window {
     let (mut lines, mut record, mut number) = (Lines::new(bytes), ByteRecord::new(), 0);
-    let mut window = Window { columns: names(table), ..Window::default() };
-    let mut is_header = opening.has_header;
     let mut room = MAX_BYTES;
     let last = of.map(|of| of.last().copied().unwrap_or_default());
     loop {
@@ -101,4 +118,32 @@ fn shown(record: &ByteRecord, shortened: &mut Vec<usize>) -> Vec<String> {
         text[..end].to_owned()
     };
     record.iter().take(MAX_CELLS).enumerate().map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_has_the_columns_of_its_first_record_whatever_separates_them() {
+        for text in [
+            "Id,Name\n1,a\n\n2,\"b,c\"\n",
+            "\u{feff}Id;Name\r\n1;a\r\n2;b,c\r\n",
+            "Id\tName\n1\ta\n2\tb,c",
+            "sep=|\nId|Name\n1|a\n2|b,c\n",
+        ] {
+            let first = sheet(text, 1, 1);
+            assert_eq!((first.columns.join(" "), first.next), ("Id Name".to_owned(), Some(2)));
+            assert_eq!(first.rows[0].cells, ["1", "a"], "{text}");
+            let last = sheet(text, 2, 200);
+            assert_eq!((last.rows[0].row, last.next), (2, None), "{text}");
+            assert_eq!(last.rows[0].cells, ["2", "b,c"], "{text}");
+        }
+        let one = sheet("Id\n7\n", 1, 200);
+        assert_eq!(
+            (one.columns, one.rows[0].cells.clone()),
+            (vec!["Id".to_owned()], vec!["7".to_owned()])
+        );
+        assert_eq!(sheet("", 1, 200), Window::default());
+    }
 }
