@@ -8,7 +8,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::shared::Shared;
 use ferry_store::selection::Selection;
-use ferry_store::{Cursor, LOOKED_AT, SubmissionDetail};
+use ferry_store::{Cursor, SubmissionDetail, most_looked_at};
 use ferry_types::contract::{DamagedSubmission, SubmissionPage, SubmissionView};
 
 /// Submissions that are read at once.
@@ -45,8 +45,8 @@ pub(super) async fn read(
         page.damaged
             .extend(damaged.map(|record| DamagedSubmission { id: record.id, cause: record.cause }));
         // A store that looked at many without a match returns fewer, and where it stopped.
-        let is_whole = count < wanted || left == 0 || bytes >= PAGE_BYTES;
-        if after.is_none() || is_whole || looked_at >= LOOKED_AT {
+        let is_whole = left == 0 || bytes >= PAGE_BYTES;
+        if after.is_none() || is_whole || looked_at >= most_looked_at(limit) {
             page.next_cursor = after.map(|next| caller.positions.of_page(next)).transpose()?;
             return Ok((page, Arc::new(memory)));
         }

@@ -181,8 +181,8 @@ impl RowsPage {
         let marks = Marks::of_feedback(items, table);
         let of: BTreeSet<u64> = marks.rows().collect();
         let (title, file, other, other_title) = match table {
-            Table::Data => ("Dataset", "data", Table::Events, "Events"),
-            Table::Events => ("Events", "event-data", Table::Data, "Dataset"),
+            Table::Data => ("Dataset", "data", Table::Events, "Rows of the events"),
+            Table::Events => ("Events", "event-data", Table::Data, "Rows of the dataset"),
         };
         let other = RowsView { source: Source::Table(other), from: 1, has_feedback: false };
         let switched = RowsView { has_feedback: !shown.has_feedback, ..shown.at(1) };

@@ -31,7 +31,7 @@ pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
 pub use error::{DamagedRecord, StoreError, WriteRefusal};
 pub use events::{Event, Events};
-pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail};
+pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail, most_looked_at};
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -334,7 +334,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// Returns the numbers of steps and submissions.
+    /// Returns the numbers of steps and submissions. Where counting steps takes milliseconds, those of ready and
+    /// scheduled ones may be a few seconds old.
     async fn stats(&self) -> Result<Stats, StoreError>;
 
     /// Returns those of one account, none if the store does not know it. The work depends on what this

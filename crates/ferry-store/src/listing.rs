@@ -10,6 +10,16 @@ use ferry_types::domain::submission::{State, Submission, WaitingFor};
 /// to those alone that match, a page is short, or empty, although more follow.
 pub const LOOKED_AT: usize = 2000;
 
+/// Of a small page so many times as many as it may have, and at least so many.
+const FOR_EACH: usize = 10;
+const AT_LEAST: usize = 500;
+
+/// The most records that are looked at for a page of at most `limit` submissions.
+pub fn most_looked_at(limit: usize) -> usize {
+    let most = limit.saturating_mul(FOR_EACH).clamp(AT_LEAST, LOOKED_AT);
+    most.max(limit.saturating_add(1))
+}
+
 /// Selection of submissions for a list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -100,7 +110,7 @@ impl Listing {
 
     /// True if nothing more is to be looked at.
     pub(crate) fn is_full(&self) -> bool {
-        self.listed.len() > self.limit || self.looked_at >= LOOKED_AT.max(self.wanted())
+        self.listed.len() > self.limit || self.looked_at >= most_looked_at(self.limit)
     }
 
     /// Adds the next one that was looked at, newest first; `None` if it is left out.

@@ -1,7 +1,7 @@
 //! Selects submissions by what stores filter by, and by what is read from the submissions themselves; counts
 //! them in bounded time.
 
-use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError};
+use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError, most_looked_at};
 use ferry_types::domain::submission::{State, Submission, Webhook, WebhookState};
 
 /// A selection of submissions.
@@ -33,8 +33,9 @@ impl Selection {
         }
         let filter = self.narrowed();
         let mut whole = Page { next: after, ..Page::default() };
-        while whole.found.len() < limit && whole.looked_at < LOOKED_AT {
-            let wanted = (limit - whole.found.len()).min(LOOKED_AT - whole.looked_at);
+        let most = most_looked_at(limit);
+        while whole.found.len() < limit && whole.looked_at < most {
+            let wanted = (limit - whole.found.len()).min(most - whole.looked_at);
             let page = store.list(&filter, whole.next, wanted).await?;
             whole.looked_at += page.looked_at;
             whole.start = whole.start.or(page.start);

@@ -93,7 +93,7 @@ async fn a_dataset_and_its_events_are_files_that_no_browser_runs_for_those_who_s
     let (reader, bound) = (Tab::of(&keyed, "reader").await, Tab::of(&keyed, "bound").await);
     let one = format!("/console/submissions/{id}");
     let rows = reader.get(&format!("{one}/rows")).await;
-    let events = reader.get(&link(&rows, "Events").unwrap()).await;
+    let events = reader.get(&link(&rows, "Rows of the events").unwrap()).await;
     assert_eq!(numbers(&events).len(), EVENTS.lines().count() - 1, "{}", events.text);
     for (page, stored) in [(&rows, DATA), (&events, EVENTS)] {
         let (before, _) = page.text.split_once("\" download>Download</a>").unwrap();

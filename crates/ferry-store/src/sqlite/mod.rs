@@ -70,6 +70,7 @@ use named::{Identity, Named};
 use process_locks::{EndedProcess, ProcessLocks};
 use read::RecordReader;
 use records::SqliteRecord;
+use stats::LastCounts;
 use writer::Writer;
 
 /// Connections that read at the same time.
@@ -84,6 +85,7 @@ pub struct SqliteStore {
     /// Idle connections, each with the file that it reads.
     readers: Arc<Mutex<Vec<(Identity, Connection)>>>,
     reading: Semaphore,
+    last_counts: Arc<LastCounts>,
     wakeups: Arc<Wakeups>,
     continuity: Arc<Continuity>,
     named: Arc<Named>,
@@ -149,6 +151,7 @@ impl SqliteStore {
             writer,
             readers: Arc::default(),
             reading: Semaphore::new(READERS),
+            last_counts: Arc::default(),
             wakeups,
             continuity,
             named,
@@ -168,6 +171,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let _turn = self.reading.acquire().await.expect("the semaphore is never closed");
         let (named, readers) = (self.named.clone(), self.readers.clone());
+        let last_counts = self.last_counts.clone();
         let (policy, clock) = (self.health, self.clock.clone());
         let (access, location) = (self.access.clone(), self.location());
         let result = tokio::task::spawn_blocking(move || {
@@ -184,6 +188,7 @@ impl SqliteStore {
                     policy: &policy,
                     now: time.now,
                     offset: time.offset,
+                    last_counts: &last_counts,
                 })
             });
             // Otherwise the connection may be one to another file.

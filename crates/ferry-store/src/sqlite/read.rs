@@ -9,6 +9,7 @@ use super::changes::row_id;
 use super::error::SqliteError;
 use super::health;
 use super::records::{COLUMNS, SqliteRecord, value};
+use super::stats::LastCounts;
 use crate::listing::{Listed, Listing, first_millisecond};
 use crate::{Cursor, DamagedRecord, Filter, Page, SubmissionDetail};
 use ferry_types::domain::account::{Health, HealthPolicy};
@@ -24,6 +25,7 @@ pub(super) struct RecordReader<'a> {
     pub(super) now: Timestamp,
     /// Milliseconds by which the wall clock is ahead of it.
     pub(super) offset: i64,
+    pub(super) last_counts: &'a LastCounts,
 }
 
 /// An index that leads to submissions, newest first; but for `All`, within an account.

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::SqliteStore;
 use super::access::Access;
 use super::read::RecordReader;
+use super::stats::LastCounts;
 use crate::{ClaimRequest, Deadline, Filter, NewSubmission, Payload, Store};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::HealthPolicy;
@@ -62,7 +63,9 @@ fn filters() -> Vec<Filter> {
 /// Steps of SQLite's machine for each list of the account `own`, and for its statistics.
 fn steps(connection: &Connection, counted: &AtomicU64) -> Vec<(String, u64)> {
     let (policy, now) = (HealthPolicy::default(), timestamp(2_000_000_000_000));
-    let reader = RecordReader { connection, policy: &policy, now, offset: 0 };
+    let last_counts = LastCounts::default();
+    let last_counts = &last_counts;
+    let reader = RecordReader { connection, policy: &policy, now, offset: 0, last_counts };
     let mut taken = Vec::new();
     for filter in filters() {
         let filter = Filter { account: Some("own".to_owned()), ..filter };

@@ -134,8 +134,12 @@ pub(super) async fn a_sparse_list_ends_within_its_bound_and_continues(subject: S
     assert_eq!(read(store, &filter, 2).await.0, rare, "without loss or repeat");
     assert_eq!(read(store, &filter, 100).await, (rare, all));
     let none = Filter { states: vec![State::Failed], ..by_labels(&[("a", "all")]) };
-    let page = store.list(&none, None, 10).await.unwrap();
-    assert_eq!((page.found.len(), page.looked_at, page.start), (0, LOOKED_AT, None));
+    for (limit, most) in [(10, 500), (50, 500), (100, 1000), (1000, LOOKED_AT)] {
+        let page = store.list(&none, None, limit).await.unwrap();
+        assert_eq!((page.found.len(), page.looked_at, page.start), (0, most, None), "{limit}");
+        assert!(page.next.is_some(), "{limit}");
+    }
+    let page = store.list(&none, None, 1000).await.unwrap();
     let rest = store.list(&none, page.next, 10).await.unwrap();
     assert_eq!((rest.found.len(), rest.looked_at, rest.next), (0, all - LOOKED_AT, None));
     let counted = count(store, &none.into(), 10).await.unwrap();
