@@ -71,7 +71,7 @@ pub(super) struct GridCell {
 }
 
 impl Marks {
-    /// What the Platform says about the cells of a text. Where its row may mean several, each is marked.
+    /// The feedback about the cells of a text. Where the Platform's row may mean several, each is marked.
     pub(super) fn of_feedback(items: &[FeedbackItem], table: Table) -> Self {
         let mut marks = Self::default();
         for item in items {

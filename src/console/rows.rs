@@ -8,7 +8,6 @@ use form_urlencoded::Serializer;
 
 use super::frame::Frame;
 use super::grid::{Marks, column};
-use super::submission::result_path;
 use super::text::{Sentence, number, visible};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::dataset::{ShownRow, Table, Window, sheet, window};
@@ -27,7 +26,7 @@ const TABLES: [&str; 5] = [
     "application/octet-stream",
 ];
 
-/// What a page shows rows of.
+/// A text whose rows a page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// A CSV text of the dataset.
@@ -92,6 +91,19 @@ pub(crate) struct RowsPage {
     first: Option<String>,
     earlier: Option<String>,
     later: Option<String>,
+}
+
+/// The path of a result.
+pub(super) fn result_path(view: &SubmissionView, key: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    // A path has no `+` for a space.
+    format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20"))
+}
+
+/// The page of the rows of a result.
+pub(super) fn rows_path(view: &SubmissionView, key: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    format!("/console/submissions/{}/rows?result={encoded}", view.id)
 }
 
 /// True if a result of this type may be a table.

@@ -7,7 +7,7 @@ use askama::Template;
 use super::acts::{Act, of_submission};
 use super::frame::Frame;
 use super::list::Row;
-use super::rows::{SeenRows, may_be_table};
+use super::rows::{SeenRows, may_be_table, result_path, rows_path};
 use super::text::{Mark, Moment, Sentence, visible};
 use crate::words;
 use ferry_types::contract::{SubmissionView, WaitingFor, WebhookView};
@@ -192,19 +192,6 @@ fn stored_as(view: &SubmissionView, stored: &StoredContent) -> Stored {
         link: result_path(view, &stored.key),
         rows: may_be_table.then(|| rows_path(view, &stored.key)),
     }
-}
-
-/// The path of a result.
-pub(super) fn result_path(view: &SubmissionView, key: &str) -> String {
-    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    // A path has no `+` for a space.
-    format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20"))
-}
-
-/// The page of the rows of a result.
-fn rows_path(view: &SubmissionView, key: &str) -> String {
-    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    format!("/console/submissions/{}/rows?result={encoded}", view.id)
 }
 
 pub(super) fn folded(timeline: Vec<TimelineEntry>) -> Vec<Line> {

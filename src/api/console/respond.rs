@@ -35,7 +35,7 @@ pub(in crate::api) struct Asked {
 }
 
 impl Asked {
-    /// What is known of a request.
+    /// The request of a page.
     pub(in crate::api) fn of(request: &Request) -> Self {
         Self {
             method: request.method().clone(),

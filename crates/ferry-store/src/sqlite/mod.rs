@@ -19,6 +19,7 @@ mod events;
 mod full_disk;
 mod health;
 mod history;
+mod last_counts;
 mod leases;
 mod name_marks;
 mod named;
@@ -66,11 +67,11 @@ use ferry_types::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
+use last_counts::LastCounts;
 use named::{Identity, Named};
 use process_locks::{EndedProcess, ProcessLocks};
 use read::RecordReader;
 use records::SqliteRecord;
-use stats::LastCounts;
 use writer::Writer;
 
 /// Connections that read at the same time.

@@ -8,8 +8,8 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use super::access::Access;
+use super::last_counts::LastCounts;
 use super::read::RecordReader;
-use super::stats::LastCounts;
 use crate::{ClaimRequest, Deadline, Filter, NewSubmission, Payload, Store};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::HealthPolicy;

@@ -65,8 +65,8 @@ impl Opening {
     }
 }
 
-/// Where the records of a text that is no dataset begin, and the byte between its columns: that of a `sep=` line, or
-/// the one that makes most cells of the first record.
+/// The offset of the first record of a text with any columns, and the byte between these: that of a `sep=` line, or
+/// the one that makes most cells of this record.
 pub(super) fn of_any(text: &[u8]) -> (usize, u8) {
     let (start, sep) = above_table(text);
     if let Some(&[delimiter]) = sep.and_then(|sep| text[sep].get(4..)) {
