@@ -111,13 +111,13 @@ cold! {
     lasting: Lasting,
 }
 
-/// Earlier versions kept the time of the first such response here. What lasts begins again with their records.
+/// Earlier versions stored the time of the first such response here. What lasts begins again with their records.
 fn lasting<'de, D: Deserializer<'de>>(packed: D) -> Result<Lasting, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Stored {
         Now(Lasting),
-        Before(#[expect(dead_code, reason = "its type tells the versions apart")] Option<u64>),
+        Before(#[expect(dead_code, reason = "its type distinguishes the versions")] Option<u64>),
     }
     Ok(match Stored::deserialize(packed)? {
         Stored::Now(lasting) => lasting,
