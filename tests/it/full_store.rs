@@ -1,6 +1,8 @@
 //! A store that refuses writes: everything that reads works, what writes says why, and work continues
 //! when there is space again.
 
+use std::time::{Duration, Instant};
+
 use ferry_testing::RedisServer;
 use reqwest::Method;
 use tokio::runtime::Runtime;
@@ -50,6 +52,27 @@ fn a_redis_that_refuses_writes_can_be_read_and_doctor_reports_it_once() {
         runtime.block_on(server.ask::<()>(allow));
         ferry.run(&["submit", "march.csv", "--name", "april", "--wait"]).ok();
     }
+}
+
+#[test]
+fn a_redis_that_pauses_writes_is_reported_once_in_bounded_time() {
+    let (platform, runtime) = (Platform::start(), Runtime::new().unwrap());
+    let server = runtime.block_on(RedisServer::start(&[]));
+    let ferry = Ferry::of(&platform).stored_on(&server).file("march.csv", GOOD);
+    ferry.run(&["submit", "march.csv"]).ok();
+    runtime.block_on(server.ask::<()>("CLIENT PAUSE 1000000 WRITE"));
+    let started = Instant::now();
+    let doctor = ferry.run(&["doctor", "--offline"]).exits(1);
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    let failed: Vec<_> = doctor.stdout.lines().filter(|line| line.contains("FAIL")).collect();
+    assert_eq!(failed.len(), 1, "{doctor}");
+    assert!(failed[0].contains("pauses writes"), "{doctor}");
+    assert!(doctor.stdout.contains("hint: wait for the end of the `CLIENT PAUSE`"), "{doctor}");
+    for other in ["the server appends every change", "the records of 1 submission can be read"] {
+        assert!(doctor.stdout.contains(other), "{doctor}");
+    }
+    runtime.block_on(server.ask::<()>("CLIENT UNPAUSE"));
+    ferry.run(&["doctor", "--offline"]).ok();
 }
 
 #[test]

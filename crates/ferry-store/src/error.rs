@@ -85,6 +85,8 @@ pub enum WriteRefusal {
     ReadOnly,
     /// Fewer replicas are connected than the server requires.
     TooFewReplicas,
+    /// The server holds writes back, for a while or until an administrator ends that.
+    Paused,
     /// The user of the Redis server lacks a right.
     MissingRights,
 }
@@ -111,6 +113,10 @@ impl WriteRefusal {
                 "start the Redis replicas, or lower `min-replicas-to-write` in the server's \
                  configuration"
             }
+            Self::Paused => {
+                "wait for the end of the `CLIENT PAUSE`, or of the failover that uses it, or end it as an \
+                 administrator: `redis-cli CLIENT UNPAUSE`. Workers continue by themselves"
+            }
             Self::MissingRights => {
                 "give the Redis user the right, as an administrator with `ACL SETUSER`. Workers continue by \
                  themselves"
@@ -126,6 +132,7 @@ impl std::fmt::Display for WriteRefusal {
             Self::DiskError => "cannot write to its disk",
             Self::ReadOnly => "is read-only",
             Self::TooFewReplicas => "has too few replicas for writes",
+            Self::Paused => "pauses writes",
             Self::MissingRights => "refuses a command of its user",
         })
     }

@@ -6,7 +6,7 @@ use super::connection::RedisConnection;
 use super::error::RedisError;
 use super::missing_rights;
 use super::values::text;
-use crate::CheckResult;
+use crate::{CheckResult, StoreError, WriteRefusal};
 
 /// The oldest version that has all that the scripts use.
 const OLDEST: Version = (7, 0, 0);
@@ -58,6 +58,19 @@ pub(super) async fn write(link: &RedisConnection) -> Result<(), RedisError> {
     let mut del = redis::cmd("DEL");
     del.arg(&key);
     link.command(del).await.map(drop)
+}
+
+/// The same. A server that responds to a read, and not to this, pauses writes.
+pub(super) async fn probe_write(link: &RedisConnection, location: &str) -> Result<(), StoreError> {
+    let Err(error) = write(link).await else { return Ok(()) };
+    let mut read = redis::cmd("EXISTS");
+    read.arg(format!("{}check", link.base()));
+    if !error.is_unanswered() || link.command(read).await.is_err() {
+        return Err(error.with_location(location));
+    }
+    let cause = "it responds to reads, and to no write in time".to_owned();
+    let (location, refusal) = (location.to_owned(), WriteRefusal::Paused);
+    Err(StoreError::WriteRefused { location, refusal, cause })
 }
 
 /// Results of the checks that need `INFO` alone, and the setting `appendfsync` where it is known.

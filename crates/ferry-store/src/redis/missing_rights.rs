@@ -29,7 +29,8 @@ return { missing, lacks_channel }
 pub(super) async fn check_all(link: &RedisConnection) -> Result<Vec<CheckResult>, RedisError> {
     // An older server than 7.0 is another finding.
     let begin = "if not redis.acl_check_cmd then return { '', 0 } end\n";
-    let script = Script::unchecked(&[begin, &rights::all_checks(), OTHERS].concat());
+    // It only reads, so that a server that pauses writes does not hold it back.
+    let script = Script::alone_reading(&[begin, &rights::all_checks(), OTHERS].concat());
     let response = link.run_one(&script, ScriptCall::on(&script, &[link.base().to_owned()])).await;
     let of_namespace = |kind| format!("{kind}{}*", link.base());
     let missing = match response {

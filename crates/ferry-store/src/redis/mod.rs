@@ -482,7 +482,7 @@ impl Store for RedisStore {
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {
-        self.with_location(check::write(&self.link).await)
+        check::probe_write(&self.link, &self.location).await
     }
 
     async fn check(&self) -> Result<Vec<CheckResult>, StoreError> {

@@ -16,12 +16,6 @@ use super::subject::{LEASE, new};
 
 /// Calls every operation that only reads, over the connection that there is or a new one.
 async fn read_everything(store: &RedisStore, id: SubmissionId) {
-    read_contents(store, id).await;
-    assert!(!store.check().await.unwrap().is_empty());
-}
-
-/// The same without the check of the server, which tries what changes something.
-async fn read_contents(store: &RedisStore, id: SubmissionId) {
     assert_eq!(store.stats().await.unwrap().count(State::Queued), 1);
     assert_eq!(store.list(&Filter::default(), None, 10).await.unwrap().found.len(), 1);
     assert_eq!(store.get(id).await.unwrap().unwrap().submission.id, id);
@@ -30,6 +24,7 @@ async fn read_contents(store: &RedisStore, id: SubmissionId) {
     assert_eq!(store.look().await.unwrap().newest.number, 1);
     assert!(store.payload(id).await.unwrap().bytes() > 0);
     assert!(store.content(id, "status").await.unwrap().is_none());
+    assert!(!store.check().await.unwrap().is_empty());
 }
 
 fn is<T>(response: &Result<T, StoreError>, expected: WriteRefusal) -> bool {
@@ -64,6 +59,7 @@ fn code(refusal: WriteRefusal) -> &'static str {
         WriteRefusal::Full | WriteRefusal::DiskError | WriteRefusal::MissingRights => "",
         WriteRefusal::ReadOnly => "READONLY",
         WriteRefusal::TooFewReplicas => "NOREPLICAS",
+        WriteRefusal::Paused => "no write in time",
     }
 }
 
@@ -110,7 +106,12 @@ async fn a_server_that_pauses_writes_and_knows_no_script_can_be_read() {
     store_on(&server, "ferry").accept(vec![submission]).await.unwrap();
     server.ask::<()>("SCRIPT FLUSH").await;
     server.ask::<()>("CLIENT PAUSE 100000 WRITE").await;
-    read_contents(&store_on(&server, "ferry"), id).await;
+    let store = store_on(&server, "ferry");
+    read_everything(&store, id).await;
+    let probed = store.probe_write().await;
+    assert!(is(&probed, WriteRefusal::Paused), "{probed:?}");
+    server.ask::<()>("CLIENT UNPAUSE").await;
+    writes_again(&store).await;
 }
 
 /// Lets the newest file of the append-only log end at a device that is always full.
