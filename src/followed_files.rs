@@ -1,13 +1,45 @@
 //! Files that are read again when their content changes. It is compared itself, because a file that is
 //! moved into place, restored or unpacked may be as old and as long as the one before.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{Error, Read, Result as IoResult};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 
 /// Time after which files are looked at again.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// Maximum size of a file, in bytes: all certificates of a system have less.
+const LARGEST: u64 = 4 << 20;
+
+/// For how long another process may take to write into a pipe.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The content of a small file. Of a pipe, such as `<(command)` of a shell, what is written within some
+/// seconds; of a device without an end, an error.
+pub(crate) fn read_small(path: &Path) -> IoResult<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        return read_bounded(path);
+    }
+    let (done, content) = mpsc::channel();
+    let from = path.to_owned();
+    // To open a pipe waits for its writer, without end.
+    std::thread::spawn(move || done.send(read_bounded(&from)));
+    let late = |_| Error::other("it is no regular file, and no process writes to it");
+    content.recv_timeout(PIPE_TIMEOUT).map_err(late)?
+}
+
+fn read_bounded(path: &Path) -> IoResult<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > LARGEST {
+        return Err(Error::other(format!("it has more than {} MiB", LARGEST >> 20)));
+    }
+    Ok(content)
+}
 
 /// Small files that belong together.
 #[derive(Debug)]
@@ -56,7 +88,12 @@ impl FollowedFiles {
     }
 
     fn contents(&self) -> Vec<Option<Vec<u8>>> {
-        let content = |path| Some(digest(&SHA256, &std::fs::read(path).ok()?).as_ref().to_vec());
+        let content = |path: &PathBuf| {
+            // What a pipe had is gone.
+            let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+            let content = is_file.then(|| read_bounded(path).ok())??;
+            Some(digest(&SHA256, &content).as_ref().to_vec())
+        };
         self.paths.iter().map(content).collect()
     }
 }
@@ -92,6 +129,28 @@ mod tests {
         fs::remove_file(&two).expect("it is there");
         assert!(changed(), "removed");
         assert!(!changed());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_waited_for_and_a_device_without_an_end_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("a pipe");
+        assert!(made.success());
+        let error = read_small(&pipe).expect_err("nothing is written").to_string();
+        assert_eq!(error, "it is no regular file, and no process writes to it");
+        let written = pipe.clone();
+        let writer = std::thread::spawn(move || fs::write(written, "s3cret"));
+        // The reader before, which gave up, may take it.
+        let read = read_small(&pipe);
+        assert!(read.is_err() || read.is_ok_and(|read| read.is_empty() || read == b"s3cret"));
+        writer.join().expect("it ends").expect("it is read");
+        let error = read_small(Path::new("/dev/zero")).expect_err("without an end").to_string();
+        assert_eq!(error, "it has more than 4 MiB");
+        let mut files = FollowedFiles::new([pipe]);
+        assert_eq!(files.read(|| Ok::<_, &str>(1)), Some(Ok(1)));
+        assert_eq!(files.read(|| Ok::<_, &str>(2)), None, "it is not read again");
     }
 
     #[test]

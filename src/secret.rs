@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use crate::charset::text;
-use crate::followed_files::FollowedFiles;
+use crate::followed_files::{FollowedFiles, read_small};
 use ferry_types::recurring::Recurring;
 
 /// A secret, or what is made of one, which follows its file if it has one. Clones share it, and
@@ -137,7 +137,7 @@ fn is_invisible(c: char) -> bool {
 /// The secret in a file, in UTF-8, or in UTF-16 as some shells write it. The error does not name the
 /// file: where the secret itself stands in its place, it would be shown.
 pub fn read_secret(file: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot read the file: {error}"))?;
+    let bytes = read_small(file).map_err(|error| format!("cannot read the file: {error}"))?;
     visible(&text(None, &bytes)).map(str::to_owned)
 }
 

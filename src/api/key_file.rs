@@ -16,6 +16,7 @@ use serde_json::error::Category;
 use super::role::Role;
 use super::seal::CursorSecret;
 use crate::file_access::open_mode;
+use crate::followed_files::read_small;
 use crate::private_files::{self, Mode};
 use ferry_types::domain::Timestamp;
 
@@ -92,7 +93,8 @@ pub fn key_name(text: &str) -> Result<String, String> {
 /// The keys in a file, in its order.
 pub fn read_keys(path: &Path) -> Result<Vec<KeyRecord>, KeysError> {
     let failed = |source| KeysError::File { doing: "read", path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = read_small(path).map_err(failed)?;
+    let text = String::from_utf8(text).map_err(|error| failed(std::io::Error::other(error)))?;
     if let Some(mode) = open_mode(path) {
         return Err(KeysError::Open { path: path.to_owned(), mode });
     }

@@ -1,12 +1,13 @@
 //! The values of settings. An error has what was expected; the caller adds the setting.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::followed_files::read_small;
 use crate::telemetry;
 use crate::webhook::Allowed;
 use ferry_client::http::Authorities;
@@ -179,7 +180,7 @@ pub(super) fn certificates(path: &str) -> Result<Option<Vec<u8>>, Expected> {
     if path.is_empty() {
         return Ok(None);
     }
-    let pem = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let pem = read_small(Path::new(path)).map_err(|error| format!("it cannot be read: {error}"))?;
     if !pem.windows(PEM.len()).any(|part| part == PEM) {
         return Err("expected a file with certificates in PEM".to_owned());
     }
