@@ -6,7 +6,9 @@ use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// declaration, and a declaration that does not fit the bytes counts nothing.
 pub fn text(content_type: Option<&str>, bytes: &[u8]) -> String {
     let marked = Encoding::for_bom(bytes);
-    let text = if let Some((encoding, length)) = marked {
+    let text = if let Some(text) = utf32(bytes) {
+        text
+    } else if let Some((encoding, length)) = marked {
         encoding.decode_without_bom_handling(&bytes[length..]).0.into_owned()
     } else {
         let declared = content_type.and_then(charset).filter(|encoding| fits(encoding, bytes));
@@ -37,11 +39,25 @@ fn fits(encoding: &'static Encoding, bytes: &[u8]) -> bool {
     (encoding != UTF_16LE && encoding != UTF_16BE) || !bytes.is_ascii()
 }
 
+/// Decodes UTF-32, in which each character has a zero at its upper end.
+fn utf32(bytes: &[u8]) -> Option<String> {
+    let chars = |number: fn([u8; 4]) -> u32| {
+        let (chars, rest) = bytes.as_chunks();
+        let chars = chars.iter().map(|char| char::from_u32(number(*char)));
+        // Two characters of UTF-16 are another one only of planes that no text has.
+        let chars = chars.map(|char| char.filter(|char| ('\u{1}'..'\u{30000}').contains(char)));
+        if bytes.is_empty() || !rest.is_empty() { None } else { chars.collect::<Option<String>>() }
+    };
+    chars(u32::from_le_bytes).or_else(|| chars(u32::from_be_bytes))
+}
+
 /// UTF-16 by its zeros: every other byte of most texts is one, and no other charset has any.
 fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     let zeros = |first: usize| bytes.iter().skip(first).step_by(2).filter(|b| **b == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
-    if (even + odd) * 8 < bytes.len() {
+    // The one zero of a short text may be the end of a string of C.
+    let is_ended = even + odd == 1 && bytes.len() > 2 && bytes.is_ascii();
+    if is_ended || (even + odd) * 8 < bytes.len() {
         None
     } else if odd > 4 * even {
         Some(UTF_16LE)
@@ -99,6 +115,30 @@ mod tests {
         }
         let chinese = utf16("\u{4e2d}\u{6587}", u16::to_le_bytes);
         assert_eq!(text(Some("text/plain; charset=utf-16le"), &chinese), "\u{4e2d}\u{6587}");
+    }
+
+    #[test]
+    fn utf_32_is_recognized_with_and_without_a_mark() {
+        for word in ["completed", "\u{feff}completed", "2|M\u{fc}ller|\u{1f600}", "a"] {
+            let expected = word.trim_start_matches('\u{feff}');
+            for to_bytes in [u32::to_le_bytes, u32::to_be_bytes] {
+                let bytes: Vec<u8> = word.chars().flat_map(|c| to_bytes(c.into())).collect();
+                assert_eq!(text(None, &bytes), expected);
+            }
+        }
+        assert_eq!(text(None, &utf16("a\n", u16::to_le_bytes)), "a\n");
+    }
+
+    #[test]
+    fn a_short_string_of_c_is_no_utf_16() {
+        for word in ["invalid", "failed", "done", "ok", "s3crets"] {
+            assert_eq!(text(None, format!("{word}\0").as_bytes()), word);
+        }
+        assert_eq!(text(None, b"s3cret\0\n"), "s3cret\0\n");
+        assert_eq!(
+            text(None, &utf16("\u{5b8c}\u{6210}\n", u16::to_le_bytes)),
+            "\u{5b8c}\u{6210}\n"
+        );
     }
 
     #[test]

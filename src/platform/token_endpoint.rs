@@ -103,13 +103,14 @@ impl TokenEndpoint {
             }
         };
         let said = object(&response.text()).unwrap_or_default();
-        let secret = said.get("access_token").and_then(Value::as_str).map(str::trim);
+        let said = of_token(said);
+        let secret = member(&said, TOKEN_MEMBER).and_then(Value::as_str).map(str::trim);
         match secret.filter(|secret| response.status.is_success() && is_sendable(secret)) {
             Some(secret) => {
                 self.denials.end();
                 let secret = SecretString::from(secret);
                 self.exchange.scrubber.add_bearer(&secret);
-                let lifetime = said.get("expires_in").and_then(seconds).unwrap_or(LIFETIME);
+                let lifetime = member(&said, "expires_in").and_then(seconds).unwrap_or(LIFETIME);
                 Ok(Token {
                     secret,
                     renew_at: requested_at + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
@@ -169,6 +170,34 @@ impl TokenEndpoint {
         let names: Vec<&str> = said.keys().map(String::as_str).collect();
         self.exchange.scrubber.clean(&format!("JSON with {}", names.join(", ")), &[], 200)
     }
+}
+
+/// Name of the member that holds the token.
+const TOKEN_MEMBER: &str = "access_token";
+
+/// The object with the token: the response, or the only object in it that has one.
+fn of_token(mut said: Map<String, Value>) -> Map<String, Value> {
+    if member(&said, TOKEN_MEMBER).is_some() {
+        return said;
+    }
+    let has_token = |(_, value): &(&String, &Value)| {
+        value.as_object().is_some_and(|inner| member(inner, TOKEN_MEMBER).is_some())
+    };
+    let mut found = said.iter().filter(has_token).map(|(name, _)| name.clone());
+    let only = found.next().filter(|_| found.next().is_none());
+    match only.and_then(|name| said.remove(&name)) {
+        Some(Value::Object(inner)) => inner,
+        _ => said,
+    }
+}
+
+/// A member, also if its name is written otherwise, such as `accessToken`.
+fn member<'a>(said: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let letters = |name: &str| -> String {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let is_named = |other: &str| letters(other) == letters(name);
+    said.get(name).or_else(|| Some(said.iter().find(|(other, _)| is_named(other))?.1))
 }
 
 /// True if it can be in a header.

@@ -271,6 +271,8 @@ async fn a_token_answer_is_read_in_any_wrapping() {
         serde_json::to_string(plain).expect("a text has a JSON form"),
         format!(r#"{{"data":{plain}}}"#),
         format!("[{plain}]"),
+        format!(r#"{{"data":{plain},"ok":true}}"#),
+        r#"{"accessToken":"abc","expiresIn":3600}"#.to_owned(),
     ] {
         sim.script(Endpoint::Token, says(200, body.clone()));
         let platform = client_of(&sim, account_of(&Credentials::default()));

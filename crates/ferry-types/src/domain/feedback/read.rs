@@ -48,6 +48,7 @@ fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
         value = Ok(only.clone());
     }
     match value {
+        Err(_) if let Some(strings) = xml_strings(text) => of_items(&strings),
         Ok(Value::Array(items)) => of_items(&items),
         Ok(Value::String(inner)) if depth > 0 => unwrapped(&inner, depth - 1),
         Ok(Value::Null) => Vec::new(),
@@ -79,11 +80,75 @@ fn of_item(text: &str) -> Vec<RawItem> {
 }
 
 fn of_lines(text: &str) -> Vec<RawItem> {
-    bounded(lines(text).map(item))
+    let quoted = |line: &str| {
+        let is_quoted = line.starts_with('"');
+        is_quoted.then(|| from_json_within(line.as_bytes(), MAX_VALUES).ok()).flatten()
+    };
+    bounded(lines(text).flat_map(|line| match quoted(line.trim()) {
+        Some(Value::String(inner)) => of_item(&inner),
+        _ => vec![item(line)],
+    }))
 }
 
+/// Lines, also between the separators of Unicode.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['\n', '\r']).filter(|line| !line.trim().is_empty())
+    let ends = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+    text.split(ends).filter(|line| !line.trim().is_empty())
+}
+
+/// The texts of the elements `string` of XML, in which some frameworks write a string or a list of them.
+fn xml_strings(text: &str) -> Option<Vec<Value>> {
+    let text = match text.strip_prefix("<?xml") {
+        Some(rest) => rest.split_once("?>")?.1.trim_start(),
+        None => text,
+    };
+    let is_list = text.get(..14).is_some_and(|tag| tag.eq_ignore_ascii_case("<ArrayOfstring"));
+    if !is_list && !text.starts_with("<string") {
+        return None;
+    }
+    let (mut rest, mut strings) = (text, Vec::new());
+    while let Some((_, tag)) = rest.split_once("<string") {
+        let (attributes, content) = tag.split_once('>')?;
+        rest = content;
+        if !attributes.ends_with('/') {
+            let (string, next) = content.split_once("</string>")?;
+            strings.push(Value::String(unescaped(string)));
+            rest = next;
+        }
+    }
+    Some(strings)
+}
+
+/// The text of an element, with its entities replaced.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut unescaped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(';').and_then(|(name, rest)| Some((entity(name)?, rest))) {
+            Some((char, rest)) => {
+                unescaped.push(char);
+                unescaped.push_str(rest);
+            }
+            None => unescaped.extend(["&", part]),
+        }
+    }
+    unescaped
+}
+
+fn entity(name: &str) -> Option<char> {
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        name => {
+            let number = name.strip_prefix('#')?;
+            let hex = number.strip_prefix(['x', 'X']);
+            let number = hex.map_or_else(|| number.parse(), |hex| u32::from_str_radix(hex, 16));
+            char::from_u32(number.ok()?)
+        }
+    }
 }
 
 fn bounded(items: impl Iterator<Item = RawItem>) -> Vec<RawItem> {

@@ -42,9 +42,22 @@ fn every_form_of_a_body_is_read_alike() {
         r#"["2|x|not a date\n13||empty | or so", null, " "]"#,
         r#""2|x|not a date\r\n13||empty | or so""#,
         r#""[\"2|x|not a date\",\"13||empty | or so\"]""#,
+        "\"2|x|not a date\"\r\n\"13||empty | or so\"",
+        "2|x|not a date\u{2028}13||empty | or so",
+        "<string xmlns=\"http://a/\">2|x|not a date&#xD;\n13||empty | or so</string>",
+        "<?xml version=\"1.0\"?><ArrayOfstring><string>2|x|not a date</string><string/>\
+         <string>13||empty | or so</string></ArrayOfstring>",
     ] {
         assert_eq!(read(body), expected, "{body}");
     }
+}
+
+#[test]
+fn entities_of_xml_are_replaced_and_others_stay() {
+    let body = "<string>2|&lt;a&gt; &amp;amp; &#252;&#xFC;|&quot;&apos;&b; &#x110000; & c</string>";
+    let rest = "<a> &amp; \u{fc}\u{fc}|\"'&b; &#x110000; & c";
+    assert_eq!(read(body), [item(2, rest)]);
+    assert_eq!(read("<string>2|x|y"), [said("<string>2|x|y")]);
 }
 
 #[test]

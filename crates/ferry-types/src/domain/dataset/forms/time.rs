@@ -39,7 +39,12 @@ fn of_clock(clock: &str) -> Option<Form> {
         }
         let is_clock = minute.len() == 2;
         let instead = written(hour, minute, 0).filter(|_| is_clock);
-        return instead.map(|instead| uncertain("has a dot instead of a colon", Some(instead)));
+        let what = if clock.contains(',') {
+            "has a comma instead of a colon"
+        } else {
+            "has a dot instead of a colon"
+        };
+        return instead.map(|instead| uncertain(what, Some(instead)));
     }
     let is_number = matches!(clock.len(), 3 | 4) && clock.bytes().all(|byte| byte.is_ascii_digit());
     let (hour, minute) =

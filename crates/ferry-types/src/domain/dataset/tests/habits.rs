@@ -93,6 +93,7 @@ fn times_in_other_forms_are_named_once() {
         ("0.375", ["serial number", "here `09:00`"]),
         ("\"0,375\"", ["serial number", "here `09:00`"]),
         ("45719.375", ["serial number", "here `09:00`"]),
+        ("\"09,30\"", ["comma instead of a colon", "here `09:30`"]),
         ("09.30", ["dot instead of a colon", "here `09:30`"]),
         ("9h30", ["`h` between", "here `09:30`"]),
         ("9 Uhr", ["a unit", "here `09:00`"]),
