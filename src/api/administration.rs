@@ -235,17 +235,19 @@ pub(super) async fn checks(
         let error = keys.error().map_or(Ok(()), Err);
         checks.push(check(error, "the API keys can be read", "all keys are denied until then"));
     }
-    let found = match caller.accounts {
+    let of_store = match caller.accounts {
         // A store that is away is said above.
-        None => parts.store.check().await.unwrap_or_default(),
-        Some(_) => Vec::new(),
+        None => shared.store_checks.get(shared.store(), parts.clock.as_ref()).await.ok(),
+        Some(_) => None,
     };
-    for found in found {
+    let store_checked_at = of_store.as_ref().map(|checked| checked.at);
+    for found in of_store.into_iter().flat_map(|checked| checked.findings) {
         checks.push(CheckView { ok: found.ok, text: found.text, hint: found.hint });
     }
     Ok(Json(ChecksView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ok: checks.iter().all(|check| check.ok),
+        store_checked_at,
         checks,
     }))
 }

@@ -56,6 +56,7 @@ mod shared;
 mod shares;
 mod slots;
 mod stats;
+mod store_checks;
 mod submit;
 mod tls;
 mod turns;

@@ -25,6 +25,7 @@ use super::limits::ApiLimits;
 use super::metrics::HttpMetrics;
 use super::openapi::Documents;
 use super::slots::Slots;
+use super::store_checks::StoreChecks;
 use crate::audit::Audit;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
@@ -105,6 +106,7 @@ pub(super) struct Shared {
     pub(super) body_memory: BodyMemory,
     pub(super) response_memory: BodyMemory,
     pub(super) capacity: Capacity,
+    pub(super) store_checks: StoreChecks,
     /// Batches of lines that are checked at once: there are more threads than processors, and the others are for
     /// other requests.
     pub(super) bulk_checks: Semaphore,
@@ -140,6 +142,7 @@ impl Shared {
             ),
             response_memory: BodyMemory::new(limits.response_memory, 0, "response_memory_bytes"),
             capacity: Capacity::new(limits.max_unfinished),
+            store_checks: StoreChecks::default(),
             bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             actions: TaskTracker::new(),
             failed_logins: Attempts::new(LOGINS),

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::frame::Frame;
-use super::text::{Sentence, visible};
+use super::text::{Moment, Sentence, visible};
 use ferry_types::contract::{ChecksView, SettingView};
 
 /// A check.
@@ -46,6 +46,7 @@ pub(crate) struct SystemPage {
     frame: Frame,
     version: String,
     ok: bool,
+    store_checked: Option<Moment>,
     checks: Vec<Check>,
     /// The settings; none for those who may not see them.
     settings: Option<Vec<SettingRow>>,
@@ -63,6 +64,7 @@ impl SystemPage {
             frame,
             version: checks.version.clone(),
             ok: checks.ok,
+            store_checked: checks.store_checked_at.map(Moment::from),
             checks: checks.checks.iter().map(check).collect(),
             settings: settings.map(|all| all.iter().map(SettingRow::new).collect()),
         }

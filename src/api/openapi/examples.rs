@@ -107,6 +107,7 @@ examples! {
     ChecksView: ChecksView {
         version: "0.1.0".to_owned(),
         ok: true,
+        store_checked_at: Some(at(0)),
         checks: vec![CheckView {
             ok: true,
             text: "the server is ready".to_owned(),

@@ -1,6 +1,6 @@
 //! Keys, audit log and system: for operators whose key sees all accounts.
 
-use ferry_testing::{make_old, until};
+use ferry_testing::{RedisServer, make_old, until};
 use reqwest::Method;
 
 use super::harness::{Page, Tab};
@@ -116,6 +116,9 @@ async fn the_system_page_shows_checks_and_settings_without_secrets() {
     let page = tab.get("/console/system").await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.says("the server is ready") && page.says(env!("CARGO_PKG_VERSION")));
+    assert!(page.says("The store was checked at"), "{}", page.text);
+    let bound = keyed.of("bound", Method::GET, "/v1/checks", &serde_json::json!({})).await.json();
+    assert!(bound["ok"] == true && bound["store_checked_at"].is_null(), "{bound}");
     assert!(page.says("deadline 2h FERRY_DEADLINE"), "{}", page.text);
     assert!(page.says("accounts.default.client_secret (hidden)"), "{}", page.text);
     let secret = ferry_sim::Credentials::default().client_secret;
@@ -125,4 +128,17 @@ async fn the_system_page_shows_checks_and_settings_without_secrets() {
     let account = tab.get("/console/accounts/default").await;
     assert!(account.says("accounts.default.client_id"), "{}", account.text);
     assert!(!account.text.contains(&secret) && account.says("(hidden)"), "{}", account.text);
+}
+
+#[tokio::test]
+async fn checks_of_a_slow_store_are_made_once_for_several_requests() {
+    let redis = RedisServer::start(&[]).await;
+    let served = Served::idle(&[("STORE", &redis.url())]).await;
+    let checked_at = async || served.get("/v1/checks").await.json()["store_checked_at"].clone();
+    until("results that two requests share", async || {
+        redis.ask::<()>("CLIENT PAUSE 500 ALL").await;
+        let first = checked_at().await;
+        first.is_string() && first == checked_at().await
+    })
+    .await;
 }

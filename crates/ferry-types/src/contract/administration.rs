@@ -130,6 +130,9 @@ pub struct ChecksView {
     pub version: String,
     /// True if all checks passed.
     pub ok: bool,
+    /// Time at which those of the store were made: of a large one they take long, and count for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_checked_at: Option<Timestamp>,
     /// The checks.
     pub checks: Vec<CheckView>,
 }
