@@ -102,7 +102,8 @@ impl TokenEndpoint {
                 return Err(PlatformError::Unsent(what));
             }
         };
-        let said = object(&response.text()).unwrap_or_default();
+        let text = response.text();
+        let said = object(&text).or_else(|| of_form(&text)).unwrap_or_default();
         let said = of_token(said);
         let secret = member(&said, TOKEN_MEMBER).and_then(Value::as_str).map(str::trim);
         match secret.filter(|secret| response.status.is_success() && is_sendable(secret)) {
@@ -165,11 +166,37 @@ impl TokenEndpoint {
             return format!("its JSON cannot be read: {error}");
         }
         if said.is_empty() {
-            return response.shown(&self.exchange.scrubber, &[]);
+            return without_tokens(&response.shown(&self.exchange.scrubber, &[]));
         }
         let names: Vec<&str> = said.keys().map(String::as_str).collect();
         self.exchange.scrubber.clean(&format!("JSON with {}", names.join(", ")), &[], 200)
     }
+}
+
+/// Length of a word that may be a token, in characters: 64 bits in hexadecimal digits.
+const LEAST: usize = 16;
+
+/// `text` without the words that may be tokens of a form that is not known: long ones with a digit.
+fn without_tokens(text: &str) -> String {
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/".contains(c);
+    let parts = text.split_inclusive(|c| !is_of_token(c)).map(|part| {
+        let word = part.trim_end_matches(|c| !is_of_token(c));
+        let may_be_token = word.len() >= LEAST && word.bytes().any(|byte| byte.is_ascii_digit());
+        [if may_be_token { "[redacted]" } else { word }, &part[word.len()..]].concat()
+    });
+    parts.collect()
+}
+
+/// A token response in the form in which requests are, as some servers send it.
+fn of_form(text: &str) -> Option<Map<String, Value>> {
+    let text = text.trim();
+    if text.contains(|c: char| c.is_whitespace() || "<{".contains(c)) {
+        return None;
+    }
+    let form = Url::parse(&format!("form:?{text}")).ok()?;
+    let members = form.query_pairs();
+    let members = members.map(|(name, value)| (name.into_owned(), Value::String(value.into())));
+    Some(members.collect()).filter(|said| member(said, TOKEN_MEMBER).is_some())
 }
 
 /// Name of the member that holds the token.

@@ -273,12 +273,34 @@ async fn a_token_answer_is_read_in_any_wrapping() {
         format!("[{plain}]"),
         format!(r#"{{"data":{plain},"ok":true}}"#),
         r#"{"accessToken":"abc","expiresIn":3600}"#.to_owned(),
+        "access_token=abc&expires_in=3600&token_type=bearer".to_owned(),
     ] {
         sim.script(Endpoint::Token, says(200, body.clone()));
         let platform = client_of(&sim, account_of(&Credentials::default()));
         assert_eq!(asks_once(&platform, &sim).await, Ok(()), "{body}");
     }
     drop(platform);
+}
+
+#[tokio::test]
+async fn a_token_in_an_unknown_form_is_not_shown() {
+    let (sim, platform) = start(quick()).await;
+    let token = "gho_16C7e42F292c6912E7710c838347Ae178B4a";
+    for body in [
+        token.to_owned(),
+        format!("\"{token}\""),
+        format!("[\"{token}\"]"),
+        format!("token={token}&lifetime=60"),
+        format!("<t><token>{token}</token></t>"),
+        format!("your token: {token}."),
+    ] {
+        sim.script(Endpoint::Token, says(200, body));
+        let error = asks_once(&platform, &sim).await.expect_err("no token").to_string();
+        assert!(error.contains("[redacted]") && !error.contains("16C7e42F"), "{error}");
+    }
+    sim.script(Endpoint::Token, says(200, "maintenance until 18:00, see www.example.com/status"));
+    let error = asks_once(&platform, &sim).await.expect_err("no token").to_string();
+    assert!(error.contains("`maintenance until 18:00, see www.example.com/status`"), "{error}");
 }
 
 #[tokio::test]
