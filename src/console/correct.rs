@@ -29,6 +29,8 @@ pub(crate) struct Correcting<'a> {
     pub(crate) items: &'a [FeedbackItem],
     /// The edits.
     pub(crate) edits: &'a Edits,
+    /// Columns of a corrected copy that the dataset does not have.
+    pub(crate) left_out: &'a [String],
     /// The newest submission of the name that the page knows.
     pub(crate) base: String,
     /// The rows to show.
@@ -76,6 +78,7 @@ pub(crate) struct CorrectPage {
     omitted: String,
     warnings: Vec<Sentence>,
     changes: String,
+    left_out: String,
     messages: Vec<String>,
     causes: Vec<CauseForm>,
     omitted_causes: String,
@@ -121,6 +124,7 @@ impl CorrectPage {
                 .map(|view| view.warnings.iter().map(said).collect())
                 .unwrap_or_default(),
             changes: checked.map(changes).unwrap_or_default(),
+            left_out: one.left_out.iter().map(|name| visible(name)).collect::<Vec<_>>().join(", "),
             messages,
             causes: causes.into_iter().map(|cause| form(one, cause)).collect(),
             omitted_causes: some_number(omitted_causes as u64),

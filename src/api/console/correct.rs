@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::super::body::{json_within, receive};
 use super::super::body_memory::MemoryPermit;
-use super::super::content::payload_and_feedback;
+use super::super::content::{payload_and_feedback, reserve};
 use super::super::correct::{MOST_VALUES, Revising};
+use super::super::dataset::{Parts, multipart};
 use super::super::error::ApiError;
 use super::super::found::Found;
 use super::super::query::Query;
@@ -22,15 +24,19 @@ use super::reader::Reader;
 use super::respond::{page, see};
 use super::typed::Typed;
 use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
+use crate::pipeline::{SourceLabels, decode};
 use ferry_store::{Payload, SubmissionDetail, compute};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::dataset::{Edit, Edits, Table};
+use ferry_types::domain::dataset::{Edit, EditError, Edits, Table, derived};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// The largest form, and the most fields of it.
 const LARGEST: u64 = 8 << 20;
 const MOST_FIELDS: usize = 40_000;
+
+/// The most fields beside files.
+const MOST_BESIDE_FILES: usize = 8;
 
 /// The rows that a link opens.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -51,6 +57,8 @@ pub(in crate::api) struct Sent {
     shown: GridView,
     typed: Typed,
     replacements: BTreeMap<String, String>,
+    /// The corrected copies of the dataset and of its events, whose edits take the place of all others.
+    copies: Option<(Vec<u8>, Option<Vec<u8>>)>,
     _memory: MemoryPermit,
 }
 
@@ -67,6 +75,12 @@ impl FromRequest<Arc<Shared>> for Sent {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if let Ok(boundary) = multer::parse_boundary(kind.unwrap_or_default()) {
+            let received = receive(shared, &parts, body, shared.parts.limits.raw_body()).await?;
+            let form = multipart(received.bytes, boundary, MOST_BESIDE_FILES).await?;
+            return read_copies(form, received.memory);
+        }
         is_form(&parts.headers)?;
         let limit = LARGEST.min(shared.parts.limits.json_body());
         let received = receive(shared, &parts, body, limit).await?;
@@ -75,16 +89,24 @@ impl FromRequest<Arc<Shared>> for Sent {
     }
 }
 
+/// Reads the form of corrected copies.
+fn read_copies(form: Parts, memory: MemoryPermit) -> Result<Sent, ApiError> {
+    let mut sent = Sent::new(memory);
+    "check".clone_into(&mut sent.typed.act);
+    let base = form.others.iter().find(|(name, _)| name == "base");
+    sent.base = base.and_then(|(_, value)| value.parse().ok());
+    // A file that was not chosen is an empty one.
+    let chosen = |file: Option<Vec<u8>>| file.filter(|bytes| !bytes.is_empty());
+    let (data, events) = (chosen(form.data), chosen(form.event_data));
+    if data.is_none() && events.is_none() {
+        return Err(ApiError::field("data", "choose a file"));
+    }
+    sent.copies = Some((data.unwrap_or_default(), events));
+    Ok(sent)
+}
+
 fn read(bytes: &[u8], memory: MemoryPermit) -> Result<Sent, ApiError> {
-    let mut sent = Sent {
-        edits: Vec::new(),
-        base: None,
-        is_checked: false,
-        shown: GridView { table: Table::Data, from: 1, all: false },
-        typed: Typed::default(),
-        replacements: BTreeMap::new(),
-        _memory: memory,
-    };
+    let mut sent = Sent::new(memory);
     for (count, (name, value)) in form_urlencoded::parse(bytes).enumerate() {
         if count == MOST_FIELDS {
             return Err(ApiError::invalid(format!("more than {MOST_FIELDS} fields")));
@@ -139,6 +161,19 @@ fn field(sent: &mut Sent, name: &str, value: String) -> Option<()> {
 }
 
 impl Sent {
+    fn new(memory: MemoryPermit) -> Self {
+        Self {
+            edits: Vec::new(),
+            base: None,
+            is_checked: false,
+            shown: GridView { table: Table::Data, from: 1, all: false },
+            typed: Typed::default(),
+            replacements: BTreeMap::new(),
+            copies: None,
+            _memory: memory,
+        }
+    }
+
     /// The edits with what was typed on the page.
     fn edits(&self, loaded: &Loaded) -> Result<Edits, ApiError> {
         let mut edits =
@@ -153,6 +188,44 @@ impl Sent {
     fn shown(&self) -> GridView {
         self.typed.act.strip_prefix("show-").and_then(view).unwrap_or(self.shown)
     }
+}
+
+/// The edits that copies make of the dataset, and the columns that it does not have.
+async fn of_copies(
+    shared: &Shared,
+    reader: &Reader,
+    payload: Arc<Payload>,
+    (data, events): (Vec<u8>, Option<Vec<u8>>),
+) -> Result<(Edits, Vec<String>), ApiError> {
+    let copied = data.len() + events.as_ref().map_or(0, Vec::len);
+    // The rows of both are compared in a form of their own.
+    let bytes = payload.bytes().saturating_add(copied as u64);
+    let _memory = reserve(shared, &reader.caller, bytes)?;
+    let found = compute(bytes, move || {
+        let (data, events) =
+            decode(data, events, &SourceLabels::default()).map_err(ApiError::dataset)?;
+        let data = Some(data).filter(|copy| !copy.is_empty());
+        let texts = [
+            (Table::Data, Some(&payload.data), data),
+            (Table::Events, payload.event_data.as_ref(), events),
+        ];
+        let (mut edits, mut left_out) = (Vec::new(), Vec::new());
+        for (table, text, copy) in texts {
+            let Some(copy) = copy else { continue };
+            let none = || ApiError::field("event_data", "the submission has no event data");
+            let found =
+                derived(table, text.ok_or_else(none)?, &copy).map_err(|error| too_many(&error))?;
+            edits.extend(found.edits);
+            left_out.extend(found.left_out);
+        }
+        Ok::<_, ApiError>((Edits::of(edits).map_err(|error| too_many(&error))?, left_out))
+    });
+    found.await
+}
+
+fn too_many(error: &EditError) -> ApiError {
+    let what = format!("{error}; `ferry resubmit ID FILE` submits the file as it is");
+    ApiError::field("data", what)
 }
 
 async fn load(
@@ -179,7 +252,7 @@ pub(in crate::api) async fn form(
     // Where no row has feedback, all are shown.
     let all = opened.all || loaded.items.iter().all(|item| item.locations.is_empty());
     let shown = GridView { table, from: opened.from.unwrap_or(1).max(1), all };
-    Ok(show(&reader, loaded, Edits::default(), (base, shown), Outcome::None).await)
+    Ok(show(&reader, loaded, (Edits::default(), Vec::new()), (base, shown), Outcome::None).await)
 }
 
 /// Takes what was typed, and shows, checks or submits it.
@@ -187,11 +260,14 @@ pub(in crate::api) async fn act(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
     Found(found): Found,
-    sent: Sent,
+    mut sent: Sent,
 ) -> Result<Response, ApiError> {
     let (id, caller) = (found.submission.id, &reader.caller);
     let loaded = load(&shared, &reader, found).await?;
-    let edits = sent.edits(&loaded)?;
+    let (edits, left_out) = match sent.copies.take() {
+        Some(copies) => of_copies(&shared, &reader, loaded.payload.clone(), copies).await?,
+        None => (sent.edits(&loaded)?, Vec::new()),
+    };
     let revising = Revising {
         earlier: loaded.found.submission.clone(),
         edits: edits.clone(),
@@ -218,13 +294,13 @@ pub(in crate::api) async fn act(
         Outcome::Refused(problem) => problem.submission.unwrap_or(revising.base),
         _ => revising.base,
     };
-    Ok(show(&reader, loaded, edits, (base, sent.shown()), outcome).await)
+    Ok(show(&reader, loaded, (edits, left_out), (base, sent.shown()), outcome).await)
 }
 
 async fn show(
     reader: &Reader,
     loaded: Loaded,
-    edits: Edits,
+    (edits, left_out): (Edits, Vec<String>),
     (base, shown): (SubmissionId, GridView),
     outcome: Outcome,
 ) -> Response {
@@ -237,6 +313,7 @@ async fn show(
             payload: &payload,
             items: &items,
             edits: &edits,
+            left_out: &left_out,
             base: base.to_string(),
             shown,
             outcome,

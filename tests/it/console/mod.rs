@@ -5,6 +5,7 @@ mod administration;
 mod bound_work;
 mod browser;
 mod bulk;
+mod copies;
 mod correcting;
 mod demo;
 mod harness;
