@@ -232,7 +232,8 @@ fn poll_later(
         Next::Step(next) => Next::step(next.kind, after.min(context.time_left())),
         next => next,
     };
-    Transition { next, processing, ..retry }
+    let lasting = if is_poll { retry.lasting.eased(after) } else { retry.lasting };
+    Transition { next, processing, lasting, ..retry }
 }
 
 /// Another attempt, or, after the deadline, the end.

@@ -102,15 +102,21 @@ fn a_step_that_succeeds_ends_the_time() {
         let transition = after_poll(&context(&submission, now, &policy), response);
         assert_eq!(transition.lasting, Lasting::default(), "{transition:?}");
     }
-    for error in [not_yet(), transient()] {
-        let submission = of(&parts);
-        let transition = after_poll(&context(&submission, now, &policy), Err(error));
-        assert_eq!(transition.lasting, parts.lasting, "{transition:?}");
-    }
+    let submission = of(&parts);
+    let transition = after_poll(&context(&submission, now, &policy), Err(transient()));
+    assert_eq!(transition.lasting, parts.lasting, "{transition:?}");
     let submission = of(&parts);
     let error = Err(PlatformError::UnknownToken);
     let transition = after_poll(&context(&submission, now, &policy), error);
     assert_eq!(transition.state(), Some(State::Failed));
+}
+
+#[test]
+fn a_token_that_is_unknown_now_and_then_is_polled_until_the_deadline() {
+    let mut turns = vec![not_yet(); 12];
+    turns.push(PlatformError::UnknownToken);
+    let (ended, now) = run(due(StepKind::Poll, false), &Policy::default(), &turns);
+    assert!(now >= ended.deadline.timestamp_millis(), "{} min", now / MINUTE);
 }
 
 #[test]

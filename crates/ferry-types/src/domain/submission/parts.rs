@@ -56,6 +56,14 @@ impl Lasting {
         }
     }
 
+    /// After a delay in which the Platform was at work: an eighth of it makes up for earlier responses, so that
+    /// rare ones never end the step.
+    #[must_use]
+    pub fn eased(self, delay: Duration) -> Self {
+        let made_up_ms = delay.as_millis() as u64 / 8;
+        Self { waited_ms: self.waited_ms.saturating_sub(made_up_ms), ..self }
+    }
+
     /// Delays after the responses, together.
     pub const fn waited(self) -> Duration {
         Duration::from_millis(self.waited_ms)
