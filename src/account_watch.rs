@@ -73,7 +73,7 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
         (None, Some(_)) => {
             let reason = health.pause_reason.as_deref().unwrap_or_default();
             let reason = BlockReason::Paused { reason: reason.to_owned() };
-            warn!(account, "{}", blocked(account, &reason, now));
+            warn!(account, "{}", blocked(account, &reason));
         }
         (Some(since), None) => {
             info!(account, "account `{account}` was resumed after {}", span(since, now));
@@ -103,8 +103,8 @@ fn log(account: &str, before: Blocks, after: Blocks, health: &Health, now: Times
     }
     match (before.throttled, after.throttled) {
         (None, Some(_)) => {
-            let left = span(now, health.throttled_until.unwrap_or(now));
-            warn!(account, "the Platform throttles account `{account}` for {left}");
+            let reason = BlockReason::Throttled { until: health.throttled_until.unwrap_or(now) };
+            warn!(account, "{}", blocked(account, &reason));
         }
         (Some(since), None) => {
             let lasted = span(since, now);

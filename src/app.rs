@@ -34,7 +34,8 @@ use ferry_types::contract::SettingView;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::StepKind;
 
-use crate::exporter::{DurabilityMetrics, QueueMetrics};
+use crate::durability::{Durability, DurabilityMetrics};
+use crate::exporter::QueueMetrics;
 use crate::instrumented::InstrumentedStore;
 use crate::readiness::Readiness;
 use crate::store_failures::StoreFailures;
@@ -80,6 +81,8 @@ pub struct App {
     pub throughput: Arc<Throughput>,
     /// Answers readiness probes.
     pub readiness: Readiness,
+    /// Findings of the last check of the store.
+    pub durability: Durability,
     /// Stops the process.
     pub shutdown: Shutdown,
     /// Drills, where a simulated Platform runs in the process.
@@ -136,6 +139,7 @@ impl App {
             audit,
             throughput,
             readiness,
+            durability: Durability::default(),
             shutdown,
             rehearsal: None,
             seeds,
@@ -177,6 +181,7 @@ impl App {
             metrics: self.metrics.clone(),
             throughput: self.throughput.clone(),
             readiness: self.readiness.clone(),
+            durability: self.durability.clone(),
             shutdown: self.shutdown.clone(),
             rehearsal: self.rehearsal.clone(),
             deadline: self.config.policy.deadline,
@@ -209,7 +214,7 @@ impl App {
 
     /// Checks the durability of the store and logs problems, for as long as it is polled.
     pub fn watching_durability(&self) -> impl Future<Output = ()> + Send + use<> {
-        exporter::watch_durability(self.store.clone(), self.metrics.clone())
+        self.durability.clone().watch(self.store.clone(), self.metrics.clone())
     }
 
     /// Exports how long the server's certificate is valid, if it has one, for as long as it is polled.

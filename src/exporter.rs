@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, error, info, warn};
+use tracing::debug;
 
 use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
 };
 use crate::redis_metrics::RedisMetrics;
 use crate::throughput::Throughput;
-use ferry_store::{CheckResult, Filter, Stats, StepStats, Store, StoreError};
+use ferry_store::{Filter, Stats, StepStats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{
@@ -22,9 +22,6 @@ use ferry_types::domain::submission::{State, StepKind};
 
 /// The store is asked no more often.
 const DELAY: Duration = Duration::from_secs(2);
-
-/// A look at everything that could endanger the data may read all of it, and is taken less often.
-const CHECK_DELAY: Duration = Duration::from_mins(5);
 
 /// Asking takes at most one part in so many of the time, however long an answer takes.
 const SHARE: u32 = 20;
@@ -55,14 +52,6 @@ metrics! {
         breaker: Gauge<Account> = "ferry_account_breaker_state";
         /// Time of the last successful read of the queue; 0 if none.
         updated: Gauge = "ferry_queue_metrics_timestamp_seconds";
-    }
-}
-
-metrics! {
-    /// The metric of the durability check.
-    pub struct DurabilityMetrics {
-        /// 1 if the durability check passed; 0 also before the first check.
-        durable: Gauge = "ferry_store_durable";
     }
 }
 
@@ -121,43 +110,6 @@ pub async fn export(
             Err(error) => debug!(%error, "cannot read queue statistics, retrying"),
         }
         tokio::time::sleep(DELAY.max(started.elapsed() * SHARE)).await;
-    }
-}
-
-/// Checks the durability of the store at start and every few minutes, for as long as it is polled.
-/// Logs each problem once, and once more if it comes back.
-pub async fn watch_durability(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
-    let metrics = metrics.of::<DurabilityMetrics>();
-    let mut logged: Vec<CheckResult> = Vec::new();
-    loop {
-        let started = Instant::now();
-        let findings = store.check().await;
-        let is_durable = findings.as_ref().is_ok_and(|all| all.iter().all(|found| found.ok));
-        metrics.durable.set_if((), is_durable);
-        let mut delay = CHECK_DELAY;
-        // An error says nothing about durability: the store may be starting, so ask again soon.
-        match findings {
-            Err(_) => delay = DELAY,
-            Ok(findings) => {
-                findings.iter().filter(|finding| !logged.contains(finding)).for_each(log);
-                let is_durable =
-                    |findings: &[CheckResult]| findings.iter().all(|finding| finding.ok);
-                if is_durable(&findings) && !is_durable(&logged) {
-                    info!("the store is durable again");
-                }
-                logged = findings;
-            }
-        }
-        tokio::time::sleep(delay.max(started.elapsed() * SHARE)).await;
-    }
-}
-
-fn log(finding: &CheckResult) {
-    let Some(hint) = &finding.hint else { return };
-    if finding.ok {
-        warn!(hint, "durability of the store: {}", finding.text);
-    } else {
-        error!(hint, "the store is not durable: {}", finding.text);
     }
 }
 
@@ -315,13 +267,11 @@ fn is_throttled(health: &Health, now: Timestamp) -> bool {
     health.throttled_until.is_some_and(|until| now < until)
 }
 
-/// Steps of each account that probe the Platform by themselves. One behind a predecessor does not: the
-/// predecessor may be held.
+/// Steps of each account that probe the Platform by themselves.
 fn probes(steps: &[StepStats]) -> BTreeMap<&str, u64> {
     let mut probes = BTreeMap::new();
-    for steps in steps.iter().filter(|steps| steps.kind.calls_platform()) {
-        let all = steps.ready + steps.scheduled + steps.running;
-        *probes.entry(&*steps.account).or_default() += all.saturating_sub(steps.behind);
+    for steps in steps {
+        *probes.entry(&*steps.account).or_default() += steps.probes();
     }
     probes
 }
@@ -357,6 +307,7 @@ mod tests {
             scheduled: 2,
             running: 1,
             oldest_ready: Some(Duration::from_secs(age)),
+            oldest_runnable: Some(Duration::from_secs(age)),
         }
     }
 

@@ -50,6 +50,9 @@ pub mod words;
 // they are in the log, too
 pub mod account_watch;
 
+// the checks of its store
+pub mod durability;
+
 // the size of the queue, and what is wrong with it
 mod queue;
 

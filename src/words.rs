@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use ferry_types::contract::{FailingView, SubmissionView, WaitingFor};
-use ferry_types::domain::account::condition::{in_a_row, last};
+use chrono::NaiveDateTime;
+
+use ferry_types::contract::{FailingView, OutageView, SubmissionView, ThrottlingView, WaitingFor};
+use ferry_types::domain::account::condition::in_a_row;
 use ferry_types::domain::account::{BlockReason, is_paused_by_operator};
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{Timestamp, until};
@@ -50,7 +52,7 @@ pub fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) 
             }
         }
         WaitingFor::Worker { .. } => "waits for a worker".to_owned(),
-        WaitingFor::Account(reason) => blocked(&view.account, reason, now),
+        WaitingFor::Account(reason) => blocked(&view.account, reason),
         WaitingFor::Predecessor { submission } => {
             format!("waits for {submission} of the same name; `ferry status {submission}`")
         }
@@ -60,39 +62,65 @@ pub fn waiting_for(waiting: &WaitingFor, view: &SubmissionView, now: Timestamp) 
     }
 }
 
-/// The reason that an account runs no steps, until when, and what ends it.
-pub fn blocked(account: &str, reason: &BlockReason, now: Timestamp) -> String {
+/// The reason that an account runs no steps, until when, and what ends it: the begin of the sentence of a finding.
+pub fn blocked(account: &str, reason: &BlockReason) -> String {
+    let cause = cause_of_block(account, reason);
     match reason {
-        BlockReason::Paused { reason } => {
-            let resume = format!("`ferry resume {account}`");
-            let next = if is_paused_by_operator(reason) {
-                format!("{resume} resumes it")
-            } else {
-                format!("`ferry doctor` checks the credentials, {resume} after that resumes it")
-            };
-            format!("account `{account}` is paused: {reason}; {next}")
+        BlockReason::Paused { reason } => format!("{cause}; {}", resuming(account, reason)),
+        _ => cause,
+    }
+}
+
+/// The reason that an account runs no steps, and until when.
+pub(crate) fn cause_of_block(account: &str, reason: &BlockReason) -> String {
+    match reason {
+        BlockReason::Paused { reason } => format!("account `{account}` is paused: {reason}"),
+        BlockReason::Throttled { until } => {
+            format!("the Platform throttles account `{account}` until {}", time(*until))
         }
-        BlockReason::Throttled { until: at } => {
-            let delay = duration(until(now, *at));
-            format!("the Platform throttles account `{account}` for {delay}")
+        BlockReason::LimitReached { until } => {
+            format!("account `{account}` is at its limit until {}", time(*until))
         }
-        BlockReason::LimitReached { until: at } => {
-            let delay = duration(until(now, *at));
-            format!("account `{account}` is at its limit for {delay}")
-        }
-        BlockReason::BreakerOpen { until: at } => {
-            let delay = duration(until(now, *at));
-            format!("circuit breaker of account `{account}` is open, next probe in {delay}")
+        BlockReason::BreakerOpen { until } => {
+            let probe = time(*until);
+            format!("circuit breaker of account `{account}` is open, next probe at {probe}")
         }
     }
 }
 
+/// The end of a pause.
+pub(crate) fn resuming(account: &str, reason: &str) -> String {
+    let resume = format!("`ferry resume {account}`");
+    if is_paused_by_operator(reason) {
+        format!("{resume} resumes it")
+    } else {
+        format!("`ferry doctor` checks the credentials, {resume} after that resumes it")
+    }
+}
+
+/// The failures that opened a circuit breaker, behind the sentence about it.
+pub(crate) fn outage(outage: &OutageView) -> String {
+    let failures = in_a_row(outage.failures);
+    let since = outage.since.map(|since| format!(" since {}", time(since))).unwrap_or_default();
+    format!(", {failures}{since}{}", last_error(outage.last_error.as_deref()))
+}
+
+/// The response that throttles an account, and since when, behind the sentence about it.
+pub(crate) fn throttling(throttling: &ThrottlingView) -> String {
+    let since = throttling.since.map(|since| format!(", since {}", time(since)));
+    let response = throttling.response.as_ref().map(|text| format!(", last response: {text}"));
+    since.into_iter().chain(response).collect()
+}
+
 /// The failures of an account whose circuit breaker is closed.
-pub fn failing(account: &str, failing: &FailingView, now: Timestamp) -> String {
-    let lasted = duration(until(failing.since, now));
-    let error = last(failing.last_error.as_deref());
-    let failures = in_a_row(failing.failures);
-    format!("no request of account `{account}` has succeeded for {lasted}, {failures}{error}")
+pub fn failing(account: &str, failing: &FailingView) -> String {
+    let (since, failures) = (time(failing.since), in_a_row(failing.failures));
+    let error = last_error(failing.last_error.as_deref());
+    format!("no request of account `{account}` has succeeded since {since}, {failures}{error}")
+}
+
+fn last_error(error: Option<&str>) -> String {
+    error.map(|error| format!(", last error: {error}")).unwrap_or_default()
 }
 
 /// The next action of an operator for one that ended badly, or whose account is not configured; while one waits for
@@ -117,6 +145,11 @@ pub fn next(view: &SubmissionView) -> Option<String> {
 /// A time, to the second.
 pub fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The time of such a text.
+pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
+    Some(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC").ok()?.and_utc())
 }
 
 /// A span, as exact as a person wants it.

@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, Request};
 use ferry::api::{Api, Parts, SessionSecret, respond};
 use ferry::audit::Audit;
 use ferry::config::{Config, Sources};
+use ferry::durability::Durability;
 use ferry::metrics::Metrics;
 use ferry::pipeline::Intake;
 use ferry::platform::{Platform, Unguarded};
@@ -49,6 +50,7 @@ impl Server {
             Intake::new(shared.clone(), clock.clone(), accounts, deadline, largest, 1, &metrics);
         let api = Api::new(Parts {
             throughput: Arc::default(),
+            durability: Durability::default(),
             readiness: Readiness::new(
                 shared.clone(),
                 Shutdown::default(),

@@ -11,7 +11,7 @@ use super::found::{AccountPath, unknown_account};
 use super::json::Json;
 use super::shared::Shared;
 use super::stats;
-use crate::queue;
+use crate::queue::{self, Counts, Now};
 use ferry_store::{AccountStats, Stats};
 use ferry_types::contract::{AccountView, AccountsView};
 use ferry_types::domain::account::Health;
@@ -29,8 +29,9 @@ pub(super) async fn accounts(
         }
     }
     stats.accounts.sort_by(|one, other| one.account.cmp(&other.account));
-    let accounts = stats.accounts.iter().map(|one| view(&shared, one, &stats)).collect();
-    Ok(Json(AccountsView { accounts }))
+    let abandoned = stats::abandoned(&shared, &caller).await?;
+    let accounts = stats.accounts.iter().map(|one| view(&shared, one, &stats, &abandoned));
+    Ok(Json(AccountsView { accounts: accounts.collect() }))
 }
 
 /// Shows an account that is configured here or that the store has.
@@ -41,7 +42,9 @@ pub(super) async fn one(
     let stats = shared.store().stats_of(&account).await?;
     let is_configured = shared.parts.intake.is_configured(&account);
     let one = stats.accounts.first().cloned().or_else(|| is_configured.then(|| idle(&account)));
-    Ok(Json(view(&shared, &one.ok_or_else(unknown_account)?, &stats)))
+    let (one, only) = (one.ok_or_else(unknown_account)?, [account].into());
+    let abandoned = shared.abandoned.of(shared.store(), Some(&only)).await?;
+    Ok(Json(view(&shared, &one, &stats, &abandoned)))
 }
 
 /// An account of which the store knows nothing.
@@ -50,6 +53,7 @@ fn idle(account: &str) -> AccountStats {
     AccountStats { account: account.to_owned(), health, states }
 }
 
-fn view(shared: &Shared, one: &AccountStats, stats: &Stats) -> AccountView {
-    queue::account(one, stats, shared.parts.clock.now(), &shared.parts.health)
+fn view(shared: &Shared, one: &AccountStats, stats: &Stats, abandoned: &Counts) -> AccountView {
+    let (at, policy) = (shared.parts.clock.now(), &shared.parts.health);
+    queue::account(one, stats, Now { at, policy, abandoned })
 }

@@ -27,8 +27,10 @@ use super::openapi::Documents;
 use super::slots::Slots;
 use super::store_checks::StoreChecks;
 use crate::audit::Audit;
+use crate::durability::Durability;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
+use crate::queue::AbandonedWebhooks;
 use crate::readiness::Readiness;
 use crate::rehearsal::Rehearsal;
 use crate::shutdown::Shutdown;
@@ -63,6 +65,8 @@ pub struct Parts {
     pub throughput: Arc<Throughput>,
     /// Answers readiness probes.
     pub readiness: Readiness,
+    /// Findings of the last check of the store.
+    pub durability: Durability,
     /// Graceful shutdown.
     pub shutdown: Shutdown,
     /// Drills, where a simulated Platform runs in the process.
@@ -116,6 +120,8 @@ pub(super) struct Shared {
     pub(super) failed_logins: Attempts<IpAddr>,
     /// Actions that were denied for want of the role, by the name of the key, and logins that failed.
     pub(super) denied_actions: Attempts<String>,
+    /// Abandoned webhooks, counted lately.
+    pub(super) abandoned: AbandonedWebhooks,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
 }
@@ -147,6 +153,7 @@ impl Shared {
             actions: TaskTracker::new(),
             failed_logins: Attempts::new(LOGINS),
             denied_actions: Attempts::new(DENIALS),
+            abandoned: AbandonedWebhooks::default(),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,

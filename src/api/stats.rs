@@ -9,11 +9,11 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::json::Json;
 use super::shared::Shared;
-use crate::queue;
+use crate::queue::{Counts, Now, Reading};
 use ferry_store::{Stats, Store, StoreError};
 use ferry_types::contract::StatsView;
 
-/// Shows the size of the queue of the caller's accounts, and its estimated drain time.
+/// Shows the size of the queue of the caller's accounts, its estimated drain time, and all that is wrong.
 pub(super) async fn stats(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -22,7 +22,23 @@ pub(super) async fn stats(
     let seen_at = Instant::now();
     shared.parts.throughput.observe(&stats, seen_at);
     let drain = shared.parts.throughput.drain(&stats, seen_at);
-    Ok(Json(queue::stats(&stats, drain, shared.parts.clock.now(), &shared.parts.health)))
+    let parts = &shared.parts;
+    // The store is of all accounts.
+    let failed = if caller.accounts.is_none() { parts.durability.failed() } else { Vec::new() };
+    let abandoned = abandoned(&shared, &caller).await?;
+    let reading = Reading {
+        stats: &stats,
+        drain,
+        now: Now { at: parts.clock.now(), policy: &parts.health, abandoned: &abandoned },
+        checked: parts.readiness.check().await,
+        failed: &failed,
+    };
+    Ok(Json(reading.view()))
+}
+
+/// The abandoned webhooks of the accounts that the caller sees.
+pub(super) async fn abandoned(shared: &Shared, caller: &Caller) -> Result<Counts, StoreError> {
+    shared.abandoned.of(shared.store(), caller.accounts.as_ref()).await
 }
 
 /// The numbers of the accounts that the caller sees. Those of others are not read: it would take time that

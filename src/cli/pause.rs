@@ -61,7 +61,7 @@ impl Pause {
             ui.object(&json!({ "account": account, "pause_reason": reason }))?;
         } else {
             let reason = BlockReason::Paused { reason };
-            ui.out(words::blocked(&account, &reason, app.clock.now()))?;
+            ui.out(words::blocked(&account, &reason))?;
         }
         Ok(Exit::Done)
     }

@@ -137,9 +137,7 @@ fn operate(act: keys::Operation, app: &Arc<App>, done: mpsc::Sender<String>) {
         let message = match act {
             keys::Operation::Pause { account, reason } => {
                 let paused = pause::pause(&account, &reason, &app).await;
-                paused.map(|reason| {
-                    words::blocked(&account, &BlockReason::Paused { reason }, app.clock.now())
-                })
+                paused.map(|reason| words::blocked(&account, &BlockReason::Paused { reason }))
             }
             keys::Operation::Resume(account) => {
                 let resumed = pause::resume(&account, &app).await;

@@ -8,9 +8,9 @@ use super::frame::Frame;
 use super::overview::AccountRow;
 use super::system::SettingRow;
 use super::text::{Moment, Sentence, number};
+use super::verdict::{Finding, findings};
 use crate::words;
 use ferry_types::contract::{AccountView, SettingView, StepView};
-use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::StepKind;
 
 /// The steps of a kind.
@@ -38,8 +38,8 @@ pub(crate) struct OutageFacts {
 pub(crate) struct AccountPage {
     frame: Frame,
     account: AccountRow,
-    /// Condition with its times; none if it runs.
-    condition: Option<Sentence>,
+    /// All that is wrong with it.
+    findings: Vec<Finding>,
     outage: Option<OutageFacts>,
     steps: Vec<Steps>,
     /// Its settings; none for those who may not see them.
@@ -48,12 +48,7 @@ pub(crate) struct AccountPage {
 
 impl AccountPage {
     /// The page of an account.
-    pub(crate) fn new(
-        frame: Frame,
-        view: &AccountView,
-        settings: &[SettingView],
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(frame: Frame, view: &AccountView, settings: &[SettingView]) -> Self {
         let own = settings.iter().filter(|one| one.account.as_ref() == Some(&view.account));
         let own: Vec<SettingRow> = own.map(SettingRow::new).collect();
         let outage = view.outage.as_ref().map(|outage| OutageFacts {
@@ -63,8 +58,9 @@ impl AccountPage {
             next_probe: outage.next_probe_at.into(),
         });
         Self {
-            account: AccountRow::new(view, now, frame.may_operate()),
-            condition: Some(&*view.condition).filter(|said| *said != "runs").map(Sentence::from),
+            account: AccountRow::new(view, frame.may_operate()),
+            // The act that ends a pause stands below.
+            findings: findings(&view.findings, false),
             outage,
             steps: view.steps.iter().map(|(kind, view)| steps(*kind, view)).collect(),
             settings: frame.may_administer().then_some(own),

@@ -46,5 +46,4 @@ pub(crate) use rows::{RowsPage, RowsView, SeenRows, Source, may_be_table, previe
 pub(crate) use simple::{LoginPage, PreferencesPage, ProblemPage};
 pub(crate) use submission::{Detail, SubmissionPage};
 pub(crate) use system::SystemPage;
-pub(crate) use verdict::Queue;
 pub(crate) use webhooks::{WebhookFilters, WebhooksPage};

@@ -7,8 +7,8 @@ use askama::Template;
 use super::acts::{Act, of_account};
 use super::frame::Frame;
 use super::list::Row;
-use super::text::{Mark, Moment, Sentence, number, visible};
-use super::verdict::{Finding, Queue, findings};
+use super::text::{Mark, Sentence, number, visible};
+use super::verdict::{Finding, findings};
 use crate::queue::unfinished;
 use crate::words;
 use ferry_types::contract::{AccountView, StatsView, SubmissionView};
@@ -36,12 +36,10 @@ pub(crate) struct AccountRow {
     pub(crate) page: String,
     /// The list of its submissions.
     pub(crate) link: String,
-    /// Its condition now: that it runs, or the reason that it does not.
+    /// Its condition now: that it runs, or the sentence of the worst finding.
     pub(crate) now: Sentence,
-    /// True if it runs no steps.
+    /// True if it runs no steps, or none that succeeds.
     pub(crate) is_blocked: bool,
-    /// The end of that.
-    pub(crate) until: Option<Moment>,
     /// Number of unfinished submissions.
     pub(crate) unfinished: String,
     ready: String,
@@ -55,31 +53,21 @@ pub(crate) struct AccountRow {
 }
 
 impl AccountRow {
-    pub(super) fn new(account: &AccountView, now: Timestamp, may_operate: bool) -> Self {
+    pub(super) fn new(account: &AccountView, may_operate: bool) -> Self {
         let steps = account.steps.values();
         let sum = |count: fn(&ferry_types::contract::StepView) -> u64| {
             number(steps.clone().map(count).sum())
         };
         let oldest = steps.clone().filter_map(|step| step.oldest_ready_seconds).reduce(f64::max);
         let oldest = oldest.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
-        let blocked_by = account.blocked_by.as_ref();
-        let until = blocked_by.and_then(|reason| match reason {
-            BlockReason::Paused { .. } => None,
-            BlockReason::Throttled { until }
-            | BlockReason::LimitReached { until }
-            | BlockReason::BreakerOpen { until } => Some((*until).into()),
-        });
-        let failing = || Some(words::failing(&account.account, account.failing.as_ref()?, now));
-        let said = blocked_by.map(|reason| words::blocked(&account.account, reason, now));
-        let said = said.or_else(failing);
-        let is_paused = matches!(blocked_by, Some(BlockReason::Paused { .. }));
+        let is_paused = matches!(account.blocked_by, Some(BlockReason::Paused { .. }));
+        let worst = account.findings.iter().find(|found| found.sentence == account.condition);
         Self {
             name: visible(&account.account),
             page: format!("/console/accounts/{}", encoded(&account.account).replace('+', "%20")),
             link: format!("/console/submissions?account={}", encoded(&account.account)),
-            now: said.as_deref().unwrap_or("runs").into(),
-            is_blocked: blocked_by.is_some(),
-            until,
+            now: Sentence::until(&account.condition, worst.and_then(|worst| worst.until)),
+            is_blocked: worst.is_some(),
             unfinished: number(unfinished(account)),
             ready: sum(|step| step.ready),
             scheduled: sum(|step| step.scheduled),
@@ -110,8 +98,8 @@ fn counts<'a>(accounts: impl IntoIterator<Item = &'a AccountView>, filter: &str)
     shown.collect()
 }
 
-fn rows(accounts: &[AccountView], now: Timestamp, may_operate: bool) -> Vec<AccountRow> {
-    accounts.iter().map(|account| AccountRow::new(account, now, may_operate)).collect()
+fn rows(accounts: &[AccountView], may_operate: bool) -> Vec<AccountRow> {
+    accounts.iter().map(|account| AccountRow::new(account, may_operate)).collect()
 }
 
 /// The overview.
@@ -138,18 +126,18 @@ impl OverviewPage {
     /// The overview of the queue, with the newest rejected and held submissions.
     pub(crate) fn new(
         frame: Frame,
-        queue: &Queue<'_>,
+        stats: &StatsView,
         [rejected, held]: &[Vec<SubmissionView>; 2],
         now: Timestamp,
     ) -> Self {
         let row = |view: &SubmissionView| Row::new(view, now);
-        let drain = queue.stats.drain_seconds.filter(|seconds| *seconds >= 1.0);
+        let drain = stats.drain_seconds.filter(|seconds| *seconds >= 1.0);
         let drain = drain.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
         Self {
-            findings: findings(queue, now),
-            counts: counts(&queue.stats.accounts, ""),
+            findings: findings(&stats.findings, frame.may_operate()),
+            counts: counts(&stats.accounts, ""),
             drain: drain.map(words::duration),
-            accounts: rows(&queue.stats.accounts, now, false),
+            accounts: rows(&stats.accounts, false),
             rejected: rejected.iter().map(row).collect(),
             held: held.iter().map(row).collect(),
             is_known: true,
@@ -168,8 +156,8 @@ pub(crate) struct AccountsPage {
 
 impl AccountsPage {
     /// The accounts of the queue.
-    pub(crate) fn new(frame: Frame, stats: &StatsView, now: Timestamp) -> Self {
-        let accounts = rows(&stats.accounts, now, frame.may_operate());
+    pub(crate) fn new(frame: Frame, stats: &StatsView) -> Self {
+        let accounts = rows(&stats.accounts, frame.may_operate());
         Self { frame, accounts }
     }
 }

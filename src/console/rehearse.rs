@@ -4,9 +4,8 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::text::Sentence;
-use super::verdict::{Finding, Queue, findings};
-use ferry_types::contract::{Drill, DrillView, ExpectedView, RehearsalView};
-use ferry_types::domain::Timestamp;
+use super::verdict::{Finding, findings};
+use ferry_types::contract::{Drill, DrillView, ExpectedView, FindingView, RehearsalView};
 
 /// A sentence of the overview.
 #[derive(Debug)]
@@ -94,14 +93,9 @@ pub(crate) struct RehearsePage {
 
 impl RehearsePage {
     /// The page of these drills.
-    pub(crate) fn new(
-        frame: Frame,
-        view: &RehearsalView,
-        queue: &Queue<'_>,
-        now: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(frame: Frame, view: &RehearsalView, found: &[FindingView]) -> Self {
         let drills: Vec<DrillRow> = view.drills.iter().map(DrillRow::from).collect();
         let is_any_on = drills.iter().any(|drill| drill.on);
-        Self { frame, findings: findings(queue, now), drills, is_any_on }
+        Self { frame, findings: findings(found, true), drills, is_any_on }
     }
 }

@@ -56,6 +56,35 @@ pub(crate) struct Part {
     pub(crate) is_code: bool,
     /// The text.
     pub(crate) text: String,
+    /// The time that it is, if it is one.
+    pub(crate) time: Option<Moment>,
+    /// True of the time at which something ends.
+    pub(crate) is_end: bool,
+}
+
+impl Part {
+    fn new(text: &str, is_code: bool) -> Self {
+        Self { is_code, text: escape(text), time: None, is_end: false }
+    }
+}
+
+/// Length of a time in a sentence, such as `2026-03-03 08:00:00 UTC`.
+const TIME: usize = 23;
+
+/// Plain text with its times as parts of their own.
+fn with_times(text: &str) -> Vec<Part> {
+    let (mut parts, mut begin, mut from) = (Vec::new(), 0, 0);
+    while let Some(found) = text[from..].find(" UTC") {
+        let end = from + found + " UTC".len();
+        from = end;
+        let Some(start) = end.checked_sub(TIME).filter(|start| *start >= begin) else { continue };
+        let Some(at) = text.get(start..end).and_then(words::time_of) else { continue };
+        parts.push(Part::new(&text[begin..start], false));
+        parts.push(Part { time: Some(at.into()), ..Part::new(&text[start..end], false) });
+        begin = end;
+    }
+    parts.push(Part::new(&text[begin..], false));
+    parts
 }
 
 /// A sentence of `words`, whose commands and names stand in backticks.
@@ -70,11 +99,26 @@ impl From<&str> for Sentence {
         let pieces: Vec<&str> = text.split('`').collect();
         // One backtick alone is a character like others.
         if pieces.len().is_multiple_of(2) {
-            return Self { parts: vec![Part { is_code: false, text: escape(text) }] };
+            return Self { parts: vec![Part::new(text, false)] };
         }
-        let part = |(at, piece): (usize, &&str)| Part { is_code: at % 2 == 1, text: escape(piece) };
-        let parts = pieces.iter().enumerate().map(part);
+        let part = |(at, piece): (usize, &&str)| match at % 2 {
+            1 => vec![Part::new(piece, true)],
+            _ => with_times(piece),
+        };
+        let parts = pieces.iter().enumerate().flat_map(part);
         Self { parts: parts.filter(|part| !part.text.is_empty()).collect() }
+    }
+}
+
+impl Sentence {
+    /// The sentence of something that ends then.
+    pub(crate) fn until(text: &str, end: Option<Timestamp>) -> Self {
+        let (mut said, end) = (Self::from(text), end.map(Moment::from));
+        for part in &mut said.parts {
+            let is_end = |time: &Moment| end.as_ref().is_some_and(|end| end.iso == time.iso);
+            part.is_end = part.time.as_ref().is_some_and(is_end);
+        }
+        said
     }
 }
 
@@ -120,5 +164,17 @@ mod tests {
             [(plain, "do ".to_owned()), (code, "it".to_owned()), (plain, " now".to_owned())];
         assert_eq!(parts("do `it` now"), expected);
         assert_eq!(parts("a ` b"), [(plain, "a ` b".to_owned())]);
+    }
+
+    #[test]
+    fn times_are_parts_of_a_sentence_and_its_end_is_marked() {
+        let text = "over UTC since 1970-01-01 00:00:00 UTC until 1970-01-01 00:00:09 UTC; ü UTC";
+        let said = Sentence::until(text, Some(ferry_types::domain::timestamp(9000)));
+        let times: Vec<_> = said.parts.iter().filter_map(|part| part.time.as_ref()).collect();
+        let isos: Vec<&str> = times.iter().map(|time| time.iso.as_str()).collect();
+        assert_eq!(isos, ["1970-01-01T00:00:00Z", "1970-01-01T00:00:09Z"]);
+        let ends: Vec<bool> = said.parts.iter().map(|part| part.is_end).collect();
+        assert_eq!(ends, [false, false, false, true, false]);
+        assert_eq!(said.parts.iter().map(|part| part.text.as_str()).collect::<String>(), text);
     }
 }

@@ -1,57 +1,45 @@
 //! The verdict of the overview: the findings about the queue, each with the page or the act that ends it.
 
 use super::acts::{Act, of_account};
-use super::text::{Moment, Sentence};
+use super::text::Sentence;
 pub(super) use crate::queue::ALL_IS_FINE;
-use crate::queue::{self, Remedy};
-use ferry_types::contract::StatsView;
-use ferry_types::domain::Timestamp;
+use ferry_types::contract::{FindingKind, FindingView};
 
 /// A finding as the page shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Finding {
     /// `bad` stops everything, `warn` a part of it, `note` ends by itself.
     pub(crate) severity: &'static str,
-    /// Cause, and end.
+    /// All of it, in a sentence.
     pub(crate) sentence: Sentence,
     /// Effect.
     pub(crate) effect: String,
-    /// Its end, if that is known.
-    pub(crate) until: Option<Moment>,
     /// A page about it: path and words.
     pub(crate) link: Option<(String, &'static str)>,
     /// The act that ends it.
     pub(crate) act: Option<Act>,
 }
 
-/// The queue as the caller sees it.
-#[derive(Debug)]
-pub(crate) struct Queue<'a> {
-    /// Its size.
-    pub(crate) stats: &'a StatsView,
-    /// Result of the check of the store.
-    pub(crate) checked: Result<(), String>,
-    /// True if acts are offered.
-    pub(crate) may_operate: bool,
+/// The findings, worst first, with acts if they are offered.
+pub(crate) fn findings(found: &[FindingView], may_operate: bool) -> Vec<Finding> {
+    found.iter().map(|finding| shown(finding, may_operate)).collect()
 }
 
-/// All that is wrong, worst first.
-pub(crate) fn findings(queue: &Queue<'_>, now: Timestamp) -> Vec<Finding> {
-    let found = queue::findings(queue.stats, &queue.checked, now).into_iter();
-    found.map(|finding| shown(finding, queue.may_operate)).collect()
-}
-
-fn shown(finding: queue::Finding, may_operate: bool) -> Finding {
-    let (link, act) = match &finding.remedy {
-        Some(Remedy::Resume(account)) => (None, may_operate.then(|| of_account(account, true))),
-        Some(Remedy::Decide(account)) => (Some((held(account), "show them")), None),
-        None => (None, None),
+fn shown(finding: &FindingView, may_operate: bool) -> Finding {
+    let account = finding.account.as_deref().unwrap_or_default();
+    let (link, act) = match finding.kind {
+        FindingKind::Paused => (None, may_operate.then(|| of_account(account, true))),
+        FindingKind::Held => (Some((held(account), "show them")), None),
+        FindingKind::WebhooksAbandoned => {
+            (Some(("/console/webhooks?state=failed".to_owned(), "show them")), None)
+        }
+        FindingKind::StoreCheck => (Some(("/console/system".to_owned(), "show all checks")), None),
+        _ => (None, None),
     };
     Finding {
-        severity: finding.severity,
-        sentence: finding.sentence.as_str().into(),
-        effect: finding.effect,
-        until: finding.until.map(Moment::from),
+        severity: finding.severity.as_str(),
+        sentence: Sentence::until(&finding.sentence, finding.until),
+        effect: finding.effect.clone(),
         link,
         act,
     }

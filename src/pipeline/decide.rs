@@ -120,7 +120,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         PlatformError::Throttled { retry_after, .. } => {
             let asked = retry_after.unwrap_or(context.policy.default_retry_after);
             let delay = asked.min(context.policy.retry_after_max);
-            Signal::Throttled { delay, is_capped: delay < asked }
+            Signal::Throttled { delay, is_capped: delay < asked, response: error.to_string() }
         }
         PlatformError::Credentials(_) => Signal::CredentialsDenied(paused_for(error, context.now)),
         // Another result of this dataset, or a status, may be answered well.

@@ -4,13 +4,13 @@
 use super::{QueueNow, THROTTLED_FOR};
 use crate::pipeline::{data_rejected, paused_for};
 use crate::platform::{StatusMap, no_token};
-use crate::queue::{self, ALL_IS_FINE, IDLE_SECONDS};
+use crate::queue::{ALL_IS_FINE, IDLE, Work, of_account};
 use crate::words;
 use ferry_sim::Sim;
-use ferry_types::contract::{AccountView, Drill, ExpectedView, StatsView, StepView};
+use ferry_types::contract::{AccountView, Drill, ExpectedView};
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::later;
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::submission::State;
 
 /// The sentences during a drill.
 pub(super) fn expected(drill: Drill, queue: QueueNow<'_>, sim: &Sim) -> Vec<ExpectedView> {
@@ -42,7 +42,7 @@ pub(super) fn expected(drill: Drill, queue: QueueNow<'_>, sim: &Sim) -> Vec<Expe
             vec![expect("among the newest rejected, when the Platform has decided", sentence)]
         }
         Drill::StoppedWorkers => {
-            let after = format!("when a step has been ready for {IDLE_SECONDS} s");
+            let after = format!("when a step has been ready for {} s", IDLE.as_secs());
             vec![expect(&after, queue.without_workers())]
         }
     }
@@ -57,19 +57,20 @@ impl QueueNow<'_> {
     fn unblocked(&self) -> AccountView {
         let known = self.stats.accounts.iter().find(|account| account.account == self.account);
         let none = || AccountView { account: self.account.to_owned(), ..AccountView::default() };
-        AccountView { blocked_by: None, ..known.cloned().unwrap_or_else(none) }
+        let known = known.cloned().unwrap_or_else(none);
+        AccountView { blocked_by: None, outage: None, failing: None, ..known }
     }
 
-    /// Sentence and effect of the worst finding about the queue with this account alone.
-    fn worst(&self, account: AccountView) -> (String, String) {
-        let stats = StatsView { accounts: vec![account], ..self.stats.clone() };
-        let found = queue::findings(&stats, &Ok(()), self.now).into_iter().next();
+    /// Sentence and effect of the worst finding about this account.
+    fn worst(&self, account: &AccountView, work: &Work) -> (String, String) {
+        let found = of_account(account, work, self.now).into_iter().next();
         let fine = || (ALL_IS_FINE.to_owned(), String::new());
         found.map_or_else(fine, |finding| (finding.sentence, finding.effect))
     }
 
     fn blocked(&self, reason: BlockReason) -> (String, String) {
-        self.worst(AccountView { blocked_by: Some(reason), ..self.unblocked() })
+        let account = AccountView { blocked_by: Some(reason), ..self.unblocked() };
+        self.worst(&account, &Work::default())
     }
 
     fn throttled(&self, delay: std::time::Duration) -> (String, String) {
@@ -77,17 +78,15 @@ impl QueueNow<'_> {
     }
 
     fn one_more_held(&self) -> (String, String) {
-        let mut account = AccountView { steps: [].into(), ..self.unblocked() };
+        let mut account = self.unblocked();
         *account.states.entry(State::Held).or_default() += 1;
-        self.worst(account)
+        self.worst(&account, &Work::default())
     }
 
     fn without_workers(&self) -> (String, String) {
-        let mut account = self.unblocked();
+        let account = self.unblocked();
         let ready = account.steps.values().map(|step| step.ready).sum::<u64>().max(1);
-        let oldest_ready_seconds = Some(IDLE_SECONDS);
-        let step = StepView { ready, oldest_ready_seconds, ..StepView::default() };
-        account.steps = [(StepKind::Upload, step)].into();
-        self.worst(account)
+        let work = Work { runnable: ready, oldest: Some(IDLE), ..Work::default() };
+        self.worst(&account, &work)
     }
 }

@@ -185,14 +185,34 @@ pub struct StepStats {
     pub running: u64,
     /// Duration for which the oldest of the ready steps has been due.
     pub oldest_ready: Option<Duration>,
+    /// The same of the runnable ones.
+    pub oldest_runnable: Option<Duration>,
 }
 
 impl StepStats {
+    /// Number of steps that probe the Platform by themselves. One behind a predecessor does not: the
+    /// predecessor may be held.
+    pub fn probes(&self) -> u64 {
+        let all = self.ready + self.scheduled + self.running;
+        if self.kind.calls_platform() { all.saturating_sub(self.behind) } else { 0 }
+    }
+
     /// Stats of an account without a step of the kind.
     pub fn none(account: &str, kind: StepKind) -> Self {
         let account = account.to_owned();
-        let (ready, runnable, behind, scheduled, running, oldest_ready) = (0, 0, 0, 0, 0, None);
-        Self { account, kind, ready, runnable, behind, scheduled, running, oldest_ready }
+        let (ready, runnable, behind, scheduled, running) = (0, 0, 0, 0, 0);
+        let (oldest_ready, oldest_runnable) = (None, None);
+        Self {
+            account,
+            kind,
+            ready,
+            runnable,
+            behind,
+            scheduled,
+            running,
+            oldest_ready,
+            oldest_runnable,
+        }
     }
 }
 

@@ -63,6 +63,7 @@ impl Shift for Submission {
 impl Shift for Health {
     fn shift(&mut self, by: i64) {
         self.throttled_until.shift(by);
+        self.throttled_since.shift(by);
         self.failing_since.shift(by);
         self.probe_at.shift(by);
     }

@@ -19,7 +19,8 @@ use super::super::shared::Shared;
 use super::super::stats;
 use super::reader::Reader;
 use super::respond::{page, page_with};
-use crate::console::{AccountPage, AccountsPage, OverviewPage, Queue};
+use crate::console::{AccountPage, AccountsPage, OverviewPage};
+use crate::queue;
 use ferry_types::contract::{StatsView, SubmissionView};
 use ferry_types::domain::submission::State as SubmissionState;
 
@@ -37,22 +38,19 @@ pub(in crate::api) async fn overview(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
 ) -> Response {
-    let checked = shared.parts.readiness.check().await;
     // The submissions count until the page is written.
     let memory = listed::reserve(&shared, &reader.caller, AT_ONCE);
     let found = match &memory {
         Ok(_) => read(&shared, &reader.caller).await,
         Err(error) => Err(error.clone()),
     };
-    let (stats, newest, checked) = match found {
-        Ok((stats, newest)) => (Some(stats), newest, checked),
-        Err(error) => (None, <[Vec<SubmissionView>; 2]>::default(), Err(error.problem.detail)),
-    };
-    let (is_known, stats) = (stats.is_some(), stats.unwrap_or_default());
+    let is_known = found.is_ok();
+    let (stats, newest) = found.unwrap_or_else(|error| {
+        let findings = vec![queue::not_ready(&error.problem.detail)];
+        (StatsView { findings, ..StatsView::default() }, Default::default())
+    });
     let frame = reader.frame().of("Overview");
-    let may_operate = reader.caller.role == super::super::role::Role::Operate;
-    let queue = Queue { stats: &stats, checked, may_operate };
-    let shown = OverviewPage::new(frame, &queue, &newest, reader.now);
+    let shown = OverviewPage::new(frame, &stats, &newest, reader.now);
     if is_known {
         return page(&shown);
     }
@@ -101,7 +99,7 @@ pub(in crate::api) async fn accounts(
     reader: Reader,
 ) -> Result<Response, ApiError> {
     let Json(stats) = stats::stats(State(shared), reader.caller.clone()).await?;
-    Ok(page(&AccountsPage::new(reader.frame().of("Accounts"), &stats, reader.now)))
+    Ok(page(&AccountsPage::new(reader.frame().of("Accounts"), &stats)))
 }
 
 /// Shows an account.
@@ -112,5 +110,5 @@ pub(in crate::api) async fn account(
 ) -> Result<Response, ApiError> {
     let Json(view) = accounts::one(State(shared.clone()), account).await?;
     let (frame, settings) = (reader.frame().of("Accounts"), &shared.parts.settings);
-    Ok(page(&AccountPage::new(frame, &view, settings, reader.now)))
+    Ok(page(&AccountPage::new(frame, &view, settings)))
 }

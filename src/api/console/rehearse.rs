@@ -14,7 +14,7 @@ use super::super::stats;
 use super::form::Form;
 use super::reader::Reader;
 use super::respond::{page, see};
-use crate::console::{Queue, RehearsePage};
+use crate::console::RehearsePage;
 use ferry_types::contract::{Drill, RehearsalRequest};
 
 /// The form of a drill.
@@ -34,9 +34,7 @@ pub(in crate::api) async fn show(
     rehearsal::of(&shared, &reader.caller)?;
     let Json(stats) = stats::stats(State(shared.clone()), reader.caller.clone()).await?;
     let view = rehearsal::view(&shared, &reader.caller, &stats)?;
-    let checked = shared.parts.readiness.check().await;
-    let queue = Queue { stats: &stats, checked, may_operate: true };
-    Ok(page(&RehearsePage::new(reader.frame().of("Rehearse"), &view, &queue, reader.now)))
+    Ok(page(&RehearsePage::new(reader.frame().of("Rehearse"), &view, &stats.findings)))
 }
 
 /// Begins or ends a drill, or ends all of them.

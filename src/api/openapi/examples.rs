@@ -1,18 +1,20 @@
 //! An example of each body: values of the types themselves, so that none is wrong.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::queue::{Counts, Now, Reading};
+use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{
     AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
     BulkActionView, BulkRefusal, BulkResponse, CellFeedback, CheckView, ChecksView, CorrectRequest,
     CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView, KeyRequest, KeyView,
-    KeysView, OutageView, PauseRequest, PauseView, Problem, ProblemKind, RehearsalRequest,
-    RehearsalView, Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, RowProblem,
-    RowView, RowsView, SettingView, SettingsView, StatsView, StepView, SubmissionPage,
-    SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest, ValidateView,
-    WaitingFor, WebhookView, WhoamiView,
+    KeysView, PauseRequest, PauseView, Problem, ProblemKind, RehearsalRequest, RehearsalView,
+    Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, RowProblem, RowView, RowsView,
+    SettingView, SettingsView, StatsView, SubmissionPage, SubmissionRequest, SubmissionResponse,
+    SubmissionView, ValidateRequest, ValidateView, WaitingFor, WebhookView, WhoamiView,
 };
-use ferry_types::domain::account::{BlockReason, Health, HealthPolicy, Signal};
+use ferry_types::domain::account::{Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
 use ferry_types::domain::feedback::{CellRef, FeedbackItem, RowLocation};
 use ferry_types::domain::submission::{
@@ -325,30 +327,37 @@ fn audit() -> AuditView {
     AuditView { records: vec![record], unreadable: 0, next_cursor: Some("2048".to_owned()) }
 }
 
-fn steps() -> StepView {
-    StepView { ready: 12, scheduled: 40, running: 3, oldest_ready_seconds: Some(0.4) }
-}
-
-fn account() -> AccountView {
+/// The queue in an outage.
+fn stats() -> StatsView {
     let error = || Signal::Unhealthy("connection refused".to_owned());
     let (mut health, policy) = (Health::default(), HealthPolicy::default());
     for second in 0..i64::from(policy.breaker_failures) {
         health.record(&error(), StepKind::Poll, at(second), &policy);
     }
-    AccountView {
-        account: "default".to_owned(),
-        states: BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]),
-        steps: BTreeMap::from([(StepKind::Poll, steps())]),
-        blocked_by: health.outage().map(|o| BlockReason::BreakerOpen { until: o.next_probe_at }),
-        condition: health.condition(at(9), &policy),
-        outage: health.outage().map(OutageView::from),
-        failing: None,
-    }
+    let account = "default".to_owned();
+    let states = BTreeMap::from([(State::Processing, 55), (State::Completed, 1200)]);
+    let steps = StepStats {
+        ready: 12,
+        runnable: 12,
+        scheduled: 40,
+        running: 3,
+        oldest_ready: Some(Duration::from_millis(400)),
+        ..StepStats::none(&account, StepKind::Poll)
+    };
+    let stats =
+        Stats { accounts: vec![AccountStats { account, health, states }], steps: vec![steps] };
+    let reading = Reading {
+        stats: &stats,
+        drain: Some(Duration::from_millis(21_500)),
+        now: Now { at: at(9), policy: &policy, abandoned: &Counts::new() },
+        checked: Ok(()),
+        failed: &[],
+    };
+    reading.view()
 }
 
-fn stats() -> StatsView {
-    let accounts = vec![account()];
-    StatsView { unfinished: 55, total: steps(), drain_seconds: Some(21.5), accounts }
+fn account() -> AccountView {
+    stats().accounts.remove(0)
 }
 
 /// The parts of a form.
@@ -363,7 +372,10 @@ pub(in crate::api) fn form(is_new: bool) -> serde_json::Value {
 fn rehearsal() -> RehearsalView {
     let expected = ExpectedView {
         when: "after 10 failures in a row".to_owned(),
-        sentence: "circuit breaker of account `default` is open, next probe in 1s".to_owned(),
+        sentence:
+            "circuit breaker of account `default` is open, next probe at 2026-03-03 08:00:10 UTC; \
+                   its requests begin again when a probe succeeds"
+                .to_owned(),
         effect: "3 unfinished submissions wait.".to_owned(),
     };
     let drill = Drill::Outage;

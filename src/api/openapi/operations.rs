@@ -258,7 +258,11 @@ pub(in crate::api) fn account(operation: Operation<'_>) -> Operation<'_> {
 
 pub(in crate::api) fn stats(operation: Operation<'_>) -> Operation<'_> {
     operation
-        .named(MONITORING, "get_stats", "Get the size of the queue, and its estimated drain time")
+        .named(MONITORING, "get_stats", "Get the size of the queue, and what is wrong with it")
+        .description(
+            "Each finding is one sentence, in the words of the console and the command line. The server \
+             and its store are checked for it, the store for keys of all accounts only.",
+        )
         .problems(&[StoreUnavailable])
 }
 

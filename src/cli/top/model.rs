@@ -2,7 +2,6 @@
 
 use super::reading::Reading;
 use super::selected::Selected;
-use crate::queue::{Finding, findings};
 use ferry_types::domain::Timestamp;
 
 /// View on the screen.
@@ -117,8 +116,8 @@ impl Model {
         });
         let damaged = self.reading.iter().flat_map(|reading| &reading.damaged);
         let damaged = damaged.map(|record| ("warn", record.clone()));
-        let found = self.reading.iter().flat_map(|one| findings(&one.stats, &Ok(()), self.now));
-        let found = found.map(|Finding { severity, sentence, .. }| (severity, sentence));
+        let found = self.reading.iter().flat_map(|one| &one.stats.findings);
+        let found = found.map(|one| (one.severity.as_str(), one.sentence.clone()));
         error.chain(found).chain(damaged).collect()
     }
 }

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::super::follow::view;
 use super::super::line::Line;
-use super::super::{stats, status};
+use super::super::{follow, stats, status};
 use super::selected::Selected;
 use crate::app::App;
-use crate::queue;
+use crate::queue::AbandonedWebhooks;
 use crate::telemetry::chain;
-use ferry_store::{Filter, Stats, StepStats, StoreError};
+use ferry_store::{Filter, Stats, StoreError};
 use ferry_types::contract::{StatsView, SubmissionView};
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, Timestamp};
@@ -44,9 +43,10 @@ pub(super) async fn read_on(
     mut inspecting: watch::Receiver<Option<Selected>>,
     readings: mpsc::Sender<Result<Reading, String>>,
 ) {
+    let abandoned = AbandonedWebhooks::default();
     loop {
         let selected = inspecting.borrow_and_update().clone();
-        let reading = read(&app, selected).await.map_err(|error| chain(&error));
+        let reading = read(&app, selected, &abandoned).await.map_err(|error| chain(&error));
         if readings.send(reading).await.is_err() {
             return;
         }
@@ -57,25 +57,33 @@ pub(super) async fn read_on(
     }
 }
 
-async fn read(app: &App, selected: Option<Selected>) -> Result<Reading, StoreError> {
+async fn read(
+    app: &App,
+    selected: Option<Selected>,
+    abandoned: &AbandonedWebhooks,
+) -> Result<Reading, StoreError> {
     let stats = app.store.stats().await?;
     let seen_at = Instant::now();
     app.throughput.observe(&stats, seen_at);
     let filter =
         Filter { states: vec![State::Failed, State::Rejected, State::Held], ..Filter::default() };
     let page = app.store.list(&filter, None, NEWEST).await?;
-    let mut failures: Vec<SubmissionView> = page.found.into_iter().map(view).collect();
+    let mut failures: Vec<SubmissionView> = page.found.into_iter().map(follow::view).collect();
     failures.sort_by_key(|view| Reverse(view.updated_at));
     let now = app.clock.now();
+    let drain = app.throughput.drain(&stats, seen_at);
+    let view = stats::read(app, &stats, drain, abandoned).await?;
     let inspected = match selected {
-        Some(selected) => Some((selected.clone(), inspect(&selected, &stats, app, now).await?)),
+        Some(selected) => {
+            let lines = inspect(&selected, &stats, &view, app, now).await?;
+            Some((selected, lines))
+        }
         None => None,
     };
-    let drain = app.throughput.drain(&stats, seen_at);
     Ok(Reading {
         at: now,
         pace: app.throughput.per_second(&stats, seen_at),
-        stats: queue::stats(&stats, drain, now, &app.config.health),
+        stats: view,
         failures,
         damaged: page.damaged.iter().map(ToString::to_string).collect(),
         inspected,
@@ -86,27 +94,30 @@ async fn read(app: &App, selected: Option<Selected>) -> Result<Reading, StoreErr
 async fn inspect(
     selected: &Selected,
     stats: &Stats,
+    view: &StatsView,
     app: &App,
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
     let lines = match selected {
-        Selected::Account(name) => account(name, stats, app, now),
+        Selected::Account(name) => account(name, stats, view),
         Selected::Submission { id, .. } => submission(*id, app, now).await?,
     };
     Ok(lines.iter().map(|line| line.written(false)).collect())
 }
 
-fn account(name: &str, stats: &Stats, app: &App, now: Timestamp) -> Vec<Line> {
-    let Some(account) = stats.accounts.iter().find(|account| account.account == name) else {
-        return vec![format!("account `{name}` is no longer in the store").into()];
-    };
-    let steps: Vec<&StepStats> = stats.steps.iter().filter(|steps| steps.account == name).collect();
-    stats::describe(account, &steps, now, &app.config.health)
+fn account(name: &str, stats: &Stats, view: &StatsView) -> Vec<Line> {
+    let mut known = stats.accounts.iter().zip(&view.accounts);
+    match known.find(|(account, _)| account.account == name) {
+        Some((account, view)) => stats::describe(view, &account.health),
+        None => vec![format!("account `{name}` is no longer in the store").into()],
+    }
 }
 
 async fn submission(id: SubmissionId, app: &App, now: Timestamp) -> Result<Vec<Line>, StoreError> {
     match app.store.get(id).await {
-        Ok(Some(found)) => Ok(status::describe(&view(found), &app.store.timeline(id).await?, now)),
+        Ok(Some(found)) => {
+            Ok(status::describe(&follow::view(found), &app.store.timeline(id).await?, now))
+        }
         Ok(None) => Ok(vec![format!("submission {id} is no longer in the store").into()]),
         Err(error @ StoreError::Damaged { .. }) => Ok(vec![error.into()]),
         Err(error) => Err(error),

@@ -12,7 +12,7 @@ use ratatui::widgets::{Cell, HighlightSpacing, Paragraph, Row, Table, TableState
 use super::model::Model;
 use super::reading::Reading;
 use super::text::{of_state, severe, wrapped};
-use crate::queue::unfinished;
+use crate::queue::{ALL_IS_FINE, unfinished};
 use crate::words;
 use ferry_types::contract::{AccountView, StepView, SubmissionView};
 use ferry_types::domain::dataset::grouped;
@@ -65,7 +65,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect) {
 fn wrong(model: &Model, width: u16) -> Vec<Line<'static>> {
     let found = model.wrong();
     if found.is_empty() {
-        let said = if model.reading.is_some() { "All is fine." } else { "reading" };
+        let said = if model.reading.is_some() { ALL_IS_FINE } else { "reading" };
         return vec![Line::from(said)];
     }
     let lines = found.iter().flat_map(|(severity, sentence)| {
@@ -146,7 +146,7 @@ fn draw_accounts(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: 
     let accounts = &reading.stats.accounts;
     let row = |account: &AccountView| {
         let steps: Vec<StepView> = account.steps.values().copied().collect();
-        let is_well = account.blocked_by.is_none() && account.failing.is_none();
+        let is_well = account.findings.iter().all(|one| one.sentence != account.condition);
         let style = if is_well { Style::new() } else { severe("warn") };
         let cells = [escape(&account.account), grouped(unfinished(account))].into_iter();
         let mut cells = plain(cells.chain(counts(&steps)));

@@ -100,6 +100,11 @@ fn throttled(retry_after: Option<Duration>) -> PlatformError {
     PlatformError::Throttled { retry_after, ambiguous: false, what: "throttled (429)".into() }
 }
 
+/// The signal of that error.
+fn throttles(delay: Duration) -> Signal {
+    Signal::Throttled { delay, is_capped: false, response: throttled(Some(delay)).to_string() }
+}
+
 fn transient() -> PlatformError {
     PlatformError::Transient("UploadData: answered 500".to_owned())
 }
@@ -124,7 +129,7 @@ fn a_requested_delay_spends_no_attempt_and_throttles_the_account() {
         let transition = decide(kind, error.clone(), 0);
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);
         assert_eq!(transition.failures, 0);
-        assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false });
+        assert_eq!(transition.signal, throttles(delay));
         // The store yields nothing before the end of the delay, or before `resume`.
         assert!(transition.delay().unwrap() <= Policy::default().retry_initial);
     }
@@ -178,7 +183,10 @@ fn a_retry_after_is_trusted_up_to_the_limit() {
     let error = throttled(Some(delay));
     let transition = decide(StepKind::Poll, error, 0);
     let most = Policy::default().retry_after_max;
-    assert_eq!(transition.signal, Signal::Throttled { delay: most, is_capped: true });
+    assert_eq!(
+        transition.signal,
+        Signal::Throttled { delay: most, is_capped: true, response: "throttled (429)".to_owned() }
+    );
 }
 
 #[test]

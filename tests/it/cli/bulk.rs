@@ -132,10 +132,7 @@ fn undelivered_webhooks_are_listed_and_delivered_again() {
     let worker = ferry.run(&["worker", "--until-idle"]).ok();
     let next = format!("abandoned: no_connection; `ferry webhooks redeliver {id}` begins again");
     assert!(worker.stderr.contains(&next), "{}", worker.stderr);
-    assert_eq!(
-        webhooks(),
-        "  webhooks: 1 abandoned: `ferry webhooks redeliver --webhook failed` begins again"
-    );
+    assert_eq!(webhooks(), "  webhooks: 1 abandoned");
     assert_eq!(ferry.run(&["list", "--webhook", "failed"]).ok().ids(), [id.as_str()]);
     let again = ["webhooks", "redeliver", "--webhook", "failed", "--yes"];
     let receipt = ferry.run(&again).ok();

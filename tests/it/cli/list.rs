@@ -153,7 +153,7 @@ fn stats_count_submissions_and_steps() {
     let platform = Platform::start();
     let ferry = five(&platform);
     let ran = ferry.run(&["stats"]).ok();
-    assert!(ran.stdout.starts_with("account `default`: 2 queued, 2 completed, 1 rejected\n"));
+    assert!(ran.stdout.contains("account `default`: 2 queued, 2 completed, 1 rejected\n"));
     let object = ferry.object(&["stats", "--json"]);
     assert_eq!(object["account"], "default");
     assert_eq!(object["states"]["completed"], 2);

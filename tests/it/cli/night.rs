@@ -50,7 +50,7 @@ fn the_warnings_of_a_worker_sum_up_a_night() {
     await_message(&worker, "was resumed");
     platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
     let throttled = submit("throttled");
-    await_message(&worker, "throttles account `default` for");
+    await_message(&worker, "throttles account `default` until ");
     ferry.run(&["resume", "default"]).ok();
     await_message(&worker, "is not throttled any more");
     ferry.await_state(&throttled, "completed");
@@ -70,11 +70,7 @@ fn the_warnings_of_a_worker_sum_up_a_night() {
     }
     assert!(paused.starts_with("account `default` is paused: the auditors are here"), "{paused}");
     assert!(paused.ends_with("; `ferry resume default` resumes it"), "{paused}");
-    assert!(
-        held.starts_with("the Platform throttles account `default` for 10m")
-            || held.starts_with("the Platform throttles account `default` for 9m"),
-        "{held}"
-    );
+    assert!(held.starts_with("the Platform throttles account `default` until 20"), "{held}");
     let ends = messages(&worker, &["INFO"]);
     let ends = ends.iter().filter(|message| message.contains(" after ")).count();
     assert_eq!(ends, 3, "each end is one line: {}", worker.stderr());
@@ -99,7 +95,7 @@ fn a_platform_that_hangs_is_a_warning_before_the_breaker_opens() {
     }
     await_message(&worker, "no request of account `default` has succeeded for ");
     let stats = ferry.run(&["stats"]).ok().stdout;
-    assert!(stats.contains("  no request has succeeded since "), "{stats}");
+    assert!(stats.contains("no request of account `default` has succeeded since "), "{stats}");
     let next = submit("next");
     await_message(&worker, "requests of account `default` succeed again after ");
     ferry.await_state(&next, "completed");
@@ -135,10 +131,11 @@ fn a_resumption_during_an_outage_does_not_make_all_fine() {
     worker.end();
     ferry.run(&["resume", "default"]).ok();
     let stats = || ferry.run(&["stats"]).ok().stdout;
-    assert!(stats().contains("  no request has succeeded since "), "{}", stats());
+    let failing = "no request of account `default` has succeeded since ";
+    assert!(stats().contains(failing), "{}", stats());
     platform.sim.set_outage(false);
     ferry.run(&["worker", "--until-idle"]).ok();
-    assert!(!stats().contains("no request has succeeded"), "{}", stats());
+    assert!(!stats().contains(failing), "{}", stats());
 }
 
 #[test]

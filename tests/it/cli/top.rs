@@ -50,6 +50,7 @@ fn keys_inspect_pause_and_resume_in_the_words_of_the_other_commands() {
     top.shows(&["! account `default` is paused: new tokens"]);
     let said = ferry.run(&["stats"]).ok().stdout;
     let said = said.lines().find(|line| line.contains("is paused")).expect("it is").trim();
+    assert!(said.starts_with("! account `default` is paused: new tokens"), "{said}");
     top.until("the sentence of `ferry stats`", |screen| flat(screen).contains(said));
     top.press("r");
     top.shows(&["resume account `default`?"]);
@@ -98,7 +99,7 @@ fn an_outage_is_on_the_screen_while_a_worker_meets_it() {
     let top = top(&ferry);
     top.shows(&["1 queued", "1 unfinished"]);
     let worker = ferry.start(&["worker"]);
-    top.shows(&["! circuit breaker of account `default` is open, next probe in"]);
+    top.shows(&["! circuit breaker of account `default` is open, next probe at"]);
     worker.signal("TERM");
 }
 

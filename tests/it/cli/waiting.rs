@@ -61,11 +61,13 @@ fn for_the_end_of_a_throttling() {
     waiting.await_stderr("the Platform throttles account `default`");
     waiting.signal("INT");
     assert_eq!(waiting.end().code(), Some(5));
-    let remark = remark(&ferry, waiting.stdout().split(' ').next().unwrap_or_default());
-    assert!(remark.contains("the Platform throttles account `default`"), "{remark}");
+    let id = waiting.stdout().split(' ').next().unwrap_or_default().to_owned();
+    let status = ferry.run(&["status", &id]).ok().stdout;
+    let throttles = status.find("the Platform throttles account `default`").expect("a remark");
+    let remark = status[throttles..].lines().next().unwrap_or_default();
     let stats = ferry.run(&["stats"]).ok();
     assert!(
-        stats.stdout.contains("the Platform throttles account `default` for 9m"),
+        stats.stdout.contains(remark) && stats.stdout.contains(": throttled for 600s (429)"),
         "{}",
         stats.stdout
     );
@@ -82,7 +84,7 @@ fn for_the_end_of_an_outage() {
     let id = ferry.run(&["submit", "march.csv"]).ok().id();
     let _worker = ferry.start(&["worker"]);
     eventually("the outage", || {
-        remark(&ferry, &id).contains("circuit breaker of account `default` is open, next probe in")
+        remark(&ferry, &id).contains("circuit breaker of account `default` is open, next probe at")
     });
 }
 

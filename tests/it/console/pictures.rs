@@ -85,7 +85,7 @@ async fn taken() -> Vec<(String, Vec<u8>)> {
         browser.open(&format!("http://{}{path}", served.address)).await;
         browser.until("document.readyState === 'complete'").await;
         let height = browser.value("document.documentElement.scrollHeight").await;
-        let height = height.as_u64().unwrap_or_default().clamp(500, 660);
+        let height = height.as_u64().unwrap_or_default().clamp(500, 590);
         browser.sized(1000, u32::try_from(height).unwrap()).await;
         for scheme in SCHEMES {
             browser.prefer(scheme).await;

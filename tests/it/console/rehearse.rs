@@ -34,8 +34,8 @@ async fn the_overview_says_during_each_drill_what_was_promised_and_all_drills_en
     let tab = Tab::of(&keyed, "operator").await;
     let path = "/v1/rehearsal";
     for (drill, end, state) in [
-        ("outage", ", next probe in ", State::Completed),
-        ("throttled", " for 1m", State::Completed),
+        ("outage", ", next probe at ", State::Completed),
+        ("throttled", " until 20", State::Completed),
         ("denied_credentials", " (paused by a worker at ", State::Completed),
         ("lost_response", "", State::Held),
         ("rejected_row", "", State::Rejected),
@@ -134,7 +134,7 @@ async fn an_outage_is_begun_on_a_page_said_as_promised_there_and_ended_again() {
     browser.until("document.querySelector('#outage')?.textContent === 'Outage: off'").await;
     let promised = "document.querySelector('[data-region=outage] .expected .verdict').textContent";
     let promised = browser.value(promised).await;
-    let promised = promised.as_str().unwrap().split(", next probe in").next().unwrap().to_owned();
+    let promised = promised.as_str().unwrap().split(", next probe at").next().unwrap().to_owned();
     assert!(promised.starts_with("circuit breaker of account default is open"), "{promised}");
     browser.follow(By::Css("[data-region=outage] button")).await;
     browser.until("document.querySelector('#outage')?.textContent === 'Outage: on'").await;
@@ -187,8 +187,8 @@ async fn stopped_workers_are_said_as_promised_and_run_again() {
     assert_eq!(stop.status, 303, "{}", stop.text);
     let view = Page::of(tab.request(Method::GET, "/v1/rehearsal")).await;
     let sentence = promise(&serde_json::from_str(&view.text).unwrap(), "stopped_workers");
-    let (cause, rest) = sentence.split_once(", and ").expect("a number of steps");
-    let (_, way_out) = rest.split_once("for 30s").expect("an age");
+    let (cause, rest) = sentence.split_once(", ").expect("a number of steps");
+    let (_, way_out) = rest.split_once(" UTC; ").expect("a time");
     until(&sentence, async || {
         let overview = tab.get("/console").await;
         overview.says(cause) && overview.says(way_out)

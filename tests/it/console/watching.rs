@@ -69,7 +69,8 @@ async fn an_account_shows_its_outage_with_the_failures_and_the_next_probe() {
     assert!(page.status == 200 && page.says("1 unfinished"), "{}", page.text);
     let said = async || {
         let page = tab.get(path).await;
-        page.says("circuit breaker open since") && page.says("failures in a row")
+        page.says("circuit breaker of account default is open, ")
+            && page.says("failures in a row since ")
     };
     until("the outage in words", said).await;
     assert_eq!(tab.get("/console/accounts/nowhere").await.status, 404);

@@ -110,8 +110,12 @@ fn step_stats<'a>(
             _ if submission.leased_until.is_some() => stats.running += 1,
             Some(due) if due <= now => {
                 stats.ready += 1;
-                stats.runnable += u64::from(!submission.has_predecessor);
-                stats.oldest_ready = stats.oldest_ready.max(Some(until(due, now)));
+                let age = Some(until(due, now));
+                stats.oldest_ready = stats.oldest_ready.max(age);
+                if !submission.has_predecessor {
+                    stats.runnable += 1;
+                    stats.oldest_runnable = stats.oldest_runnable.max(age);
+                }
             }
             Some(_) => stats.scheduled += 1,
             None => debug_assert!(is_at_rest(submission.state), "{submission:?}"),

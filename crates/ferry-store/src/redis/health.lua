@@ -20,6 +20,8 @@ local function decode_health(text)
         pause_reason = reason,
         throttled_until = tonumber(stored.throttled_until),
         capped = stored.capped,
+        throttled_since = tonumber(stored.throttled_since),
+        throttled_by = stored.throttled_by,
         failures = failures,
         failing_since = tonumber(stored.failing_since),
         last_error = stored.last_error,
@@ -45,6 +47,8 @@ local function save_health(account, h)
             pause_reason = h.pause_reason,
             throttled_until = h.throttled_until and int(h.throttled_until),
             capped = h.capped,
+            throttled_since = h.throttled_since and int(h.throttled_since),
+            throttled_by = h.throttled_by,
             failures = h.failures,
             failing_since = h.failing_since and int(h.failing_since),
             last_error = h.last_error,
@@ -104,7 +108,7 @@ local function record(h, signal, kind, value, p)
             throttled_until, capped = now, nil
         end
         if throttled_until and not capped and not is_ramping(throttled_until, p) then throttled_until = nil end
-        if not throttled_until then h.stopped_by = nil end
+        if not throttled_until then h.throttled_since, h.throttled_by, h.stopped_by = nil, nil, nil end
         local changed = h.failures > 0 or h.probe ~= nil or throttled_until ~= h.throttled_until
             or capped ~= h.capped
         h.failures, h.probe, h.throttled_until, h.capped = 0, nil, throttled_until, capped
@@ -124,8 +128,12 @@ local function record(h, signal, kind, value, p)
         end
         return true
     elseif signal == 'throttled' or signal == 'capped' then
-        local until_then = later(tonumber(value))
+        local delay, response = string.match(value, '^(%d+) (.*)$')
+        local until_then = later(tonumber(delay))
         if h.throttled_until and until_then <= h.throttled_until then return false end
+        local lasts = h.capped or h.throttled_until and now < h.throttled_until
+        h.throttled_since = lasts and h.throttled_since or now
+        h.throttled_by = response ~= '' and response or nil
         h.throttled_until, h.capped = until_then, signal == 'capped' or nil
         h.stopped_by = kind
         return true

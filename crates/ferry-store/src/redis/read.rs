@@ -213,7 +213,9 @@ fn step_stats(
     counts: Value,
     now: Timestamp,
 ) -> Result<StepStats, RedisError> {
-    let [ready, runnable, behind, scheduled, leased, oldest] = tuple(counts)?;
+    let [ready, runnable, behind, scheduled, leased, oldest, oldest_runnable] = tuple(counts)?;
+    let age =
+        |due: Value| -> Result<_, RedisError> { Ok(maybe_time(due)?.map(|due| until(due, now))) };
     Ok(StepStats {
         account: account.to_owned(),
         kind,
@@ -222,6 +224,7 @@ fn step_stats(
         behind: number(behind)?,
         scheduled: number(scheduled)?,
         running: number(leased)?,
-        oldest_ready: maybe_time(oldest)?.map(|due| until(due, now)),
+        oldest_ready: age(oldest)?,
+        oldest_runnable: age(oldest_runnable)?,
     })
 }

@@ -328,6 +328,8 @@ struct StoredHealth {
     throttled_until: Option<String>,
     #[serde(default)]
     capped: bool,
+    throttled_since: Option<String>,
+    throttled_by: Option<String>,
     failures: u32,
     failing_since: Option<String>,
     last_error: Option<String>,
@@ -353,6 +355,8 @@ fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
         pause_reason: stored.pause_reason,
         throttled_until: time(stored.throttled_until)?,
         is_capped: stored.capped,
+        throttled_since: time(stored.throttled_since)?,
+        throttled_by: stored.throttled_by,
         failures: stored.failures,
         failing_since: time(stored.failing_since)?,
         last_error: stored.last_error,

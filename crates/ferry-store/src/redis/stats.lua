@@ -4,7 +4,7 @@
 --   states, and the states.
 -- Returns: the time; of each account: name, health; how many submissions are in each state; of each
 --   kind how many steps are ready, how many of these are runnable, how many are behind a predecessor, how
---   many are scheduled and leased, and the oldest due time or empty.
+--   many are scheduled and leased, and the oldest due time of the ready and of the runnable ones, or empty.
 -- Bounded by the size of the page.
 
 local only, after, most = argument(), argument(), number()
@@ -31,10 +31,11 @@ for n, name in ipairs(names) do
         local counts = { ready = 0, scheduled = 0 }
         for _, priority in ipairs(PRIORITIES) do count(key.due(kind, priority, name), counts) end
         local runnable, behind = counts.ready, key.has_predecessor(kind, name)
+        local oldest_runnable = counts.oldest and int(counts.oldest) or ''
         count(behind, counts)
         local leased = max(0, tonumber(call('HGET', key.leased, kind .. ':' .. name) or 0) or 0)
         local oldest = counts.oldest and int(counts.oldest) or ''
-        steps[k] = { counts.ready, runnable, call('ZCARD', behind), counts.scheduled, leased, oldest }
+        steps[k] = { counts.ready, runnable, call('ZCARD', behind), counts.scheduled, leased, oldest, oldest_runnable }
     end
     accounts[n] = { name, call('HGET', key.health, name) or '', in_state, steps }
 end

@@ -273,9 +273,9 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Unhealthy(error) => ("unhealthy", error.clone()),
-        Signal::Throttled { delay, is_capped } => {
+        Signal::Throttled { delay, is_capped, response } => {
             let signal = if *is_capped { "capped" } else { "throttled" };
-            (signal, duration_millis(*delay).to_string())
+            (signal, format!("{} {response}", duration_millis(*delay)))
         }
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }

@@ -25,6 +25,8 @@ pub(super) struct Counted {
     pub(super) behind: (u64, u64),
     /// The due time of the oldest one, in milliseconds.
     pub(super) oldest: Option<i64>,
+    /// The same of those without a predecessor.
+    pub(super) oldest_runnable: Option<i64>,
 }
 
 impl Counted {
@@ -73,7 +75,8 @@ mod tests {
     fn many_steps_are_not_counted_again_for_a_hundred_times_as_long_as_it_took() {
         let (last, begun) = (LastCounts::default(), Instant::now());
         let at = |millis| begun + Duration::from_millis(millis);
-        let counted = |runnable| Counted { runnable, scheduled: 0, behind: (1, 1), oldest: None };
+        let (scheduled, behind, oldest, oldest_runnable) = (0, (1, 1), None, None);
+        let counted = |runnable| Counted { runnable, scheduled, behind, oldest, oldest_runnable };
         let get = |millis| last.get("a", StepKind::Upload, at(millis));
         let put = |counted, from, to| last.put("a", StepKind::Upload, counted, (at(from), at(to)));
         put(counted(MANY - 3), 0, 10);

@@ -58,6 +58,7 @@ impl RecordReader<'_> {
             counted
         };
         let (waiting, waiting_scheduled) = counted.behind;
+        let age = |due: Option<i64>| due.map(|due| until(timestamp(due), self.now));
         Ok(StepStats {
             account: account.to_owned(),
             kind,
@@ -66,7 +67,8 @@ impl RecordReader<'_> {
             behind: waiting + waiting_scheduled,
             scheduled: counted.scheduled + waiting_scheduled,
             running: self.running(account, kind)?,
-            oldest_ready: counted.oldest.map(|due| until(timestamp(due), self.now)),
+            oldest_ready: age(counted.oldest),
+            oldest_runnable: age(counted.oldest_runnable),
         })
     }
 
@@ -91,8 +93,13 @@ impl RecordReader<'_> {
                  AND leased_until IS NULL AND has_predecessor = 0",
         )?;
         let (waiting, waiting_oldest, waiting_scheduled) = self.waiting_for_names(account, kind)?;
-        let oldest = [oldest, waiting_oldest].into_iter().flatten().min();
-        Ok(Counted { runnable, scheduled, behind: (waiting, waiting_scheduled), oldest })
+        Ok(Counted {
+            runnable,
+            scheduled,
+            behind: (waiting, waiting_scheduled),
+            oldest: [oldest, waiting_oldest].into_iter().flatten().min(),
+            oldest_runnable: oldest,
+        })
     }
 
     /// Steps that workers hold.

@@ -17,7 +17,8 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         7..=15 => Signal::Unhealthy(format!("\"error\" {}", rng.u8(..))),
         16..=18 => {
             let delay = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
-            Signal::Throttled { delay, is_capped: rng.bool() }
+            let response = format!("\"throttled\"\n{}", rng.u8(..));
+            Signal::Throttled { delay, is_capped: rng.bool(), response }
         }
         _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
     }

@@ -248,6 +248,7 @@ pub(super) async fn stats_count_ready_scheduled_and_leased_steps(subject: Subjec
     let uploads = subject.step_stats("a", StepKind::Upload).await;
     let oldest = uploads.oldest_ready.expect("one is due");
     assert!(oldest >= millis(5000) && oldest < millis(10_000), "{oldest:?}");
+    assert_eq!(uploads.oldest_runnable, Some(oldest));
 }
 
 pub(super) async fn what_waits_for_its_name_is_ready(subject: Subject) {
@@ -259,6 +260,7 @@ pub(super) async fn what_waits_for_its_name_is_ready(subject: Subject) {
     let uploads = subject.step_stats("main", StepKind::Upload).await;
     assert_eq!((uploads.ready, uploads.scheduled, uploads.running), (2, 1, 1));
     assert!(uploads.oldest_ready.is_some_and(|oldest| oldest >= millis(1000)));
+    assert_eq!(uploads.oldest_runnable, None, "all wait for the first one");
 }
 
 pub(super) async fn stats_count_the_submissions_by_state(subject: Subject) {

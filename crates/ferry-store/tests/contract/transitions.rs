@@ -82,7 +82,7 @@ pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
         ..because(continues_with(step, delay), ReasonCode::Throttled)
-            .with_signal(Signal::Throttled { delay, is_capped: false })
+            .with_signal(Signal::Throttled { delay, is_capped: false, response: String::new() })
     }
 }
 

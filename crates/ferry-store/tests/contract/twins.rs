@@ -39,7 +39,9 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         0..=9 => Signal::Healthy,
         10..=18 => Signal::Unhealthy(format!("\"error\" {}", rng.u8(..))),
         19..=21 => {
-            Signal::Throttled { delay: millis(rng.u64(0..3000)), is_capped: rng.u32(0..3) == 0 }
+            let (delay, is_capped) = (millis(rng.u64(0..3000)), rng.u32(0..3) == 0);
+            let response = rng.choice(["", "429", "503 for \"all\""]).unwrap().to_owned();
+            Signal::Throttled { delay, is_capped, response }
         }
         22 => Signal::CredentialsDenied("denied".to_owned()),
         _ => Signal::None,
@@ -226,9 +228,12 @@ impl Twins {
         let busy = |stats: &Stats| -> Vec<_> {
             let steps = stats.steps.iter().map(|step| {
                 let counts = [step.ready, step.runnable, step.behind, step.scheduled, step.running];
-                (step.account.clone(), step.kind, counts, step.oldest_ready)
+                let oldest = step.oldest_ready.or(step.oldest_runnable);
+                let ages = (step.oldest_ready, step.oldest_runnable);
+                let is_seen = counts != [0; 5] || oldest.is_some();
+                is_seen.then(|| (step.account.clone(), step.kind, counts, ages))
             });
-            steps.filter(|(_, _, counts, oldest)| *counts != [0; 5] || oldest.is_some()).collect()
+            steps.flatten().collect()
         };
         assert_eq!(busy(&one.1), busy(&other.1), "{:#?}", self.history);
     }

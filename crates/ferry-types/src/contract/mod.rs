@@ -6,6 +6,7 @@ mod bulk_action;
 mod correcting;
 mod event_id;
 mod events;
+mod findings;
 mod problem;
 mod reading;
 mod rehearsal;
@@ -23,12 +24,13 @@ pub use correcting::{
 };
 pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
+pub use findings::{FindingKind, FindingView, Severity};
 pub use problem::{Problem, ProblemKind, RowProblem};
 pub use rehearsal::{Drill, DrillView, ExpectedView, RehearsalRequest, RehearsalView};
 pub use responses::{
     AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, FailingView, OutageView,
     PauseRequest, PauseView, ResolveRequest, ResubmitRequest, StatsView, StepView, SubmissionPage,
-    SubmissionResponse, WebhookView, WhoamiView,
+    SubmissionResponse, ThrottlingView, UndeliveredView, WebhookView, WhoamiView,
 };
 pub use submission::{SubmissionRequest, SubmissionView};
 

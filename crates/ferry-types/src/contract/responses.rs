@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::findings::FindingView;
 use super::problem::{Problem, RowProblem};
 use super::submission::SubmissionView;
 use crate::domain::account::BlockReason;
-use crate::domain::account::condition::{Failing, Outage};
+use crate::domain::account::condition::{Failing, Outage, Throttling};
 use crate::domain::submission::{
     Delivery, Resolution, State, StepKind, Submission, shown_origin, shown_url,
 };
@@ -159,6 +160,9 @@ pub struct StatsView {
     pub total: StepView,
     /// Estimated drain time at the pace of the last minutes; null if that is not known.
     pub drain_seconds: Option<f64>,
+    /// All that is wrong, worst first; empty if all is fine.
+    #[serde(default)]
+    pub findings: Vec<FindingView>,
     /// By account.
     pub accounts: Vec<AccountView>,
 }
@@ -174,13 +178,51 @@ pub struct AccountView {
     pub steps: BTreeMap<StepKind, StepView>,
     /// Reason why it runs no steps; null if it runs them.
     pub blocked_by: Option<BlockReason>,
-    /// Condition in words: `runs`, or what stops it, with times and, of a pause, the operator.
+    /// Condition in words: `runs`, or the sentence of the worst finding that stops it or its requests.
     pub condition: String,
+    /// Throttling by the Platform; null if it is not throttled.
+    #[serde(default)]
+    pub throttling: Option<ThrottlingView>,
     /// Outage that opened its circuit breaker; null if the breaker is closed.
     pub outage: Option<OutageView>,
     /// Failures in a row for a while, or after a resumption, while its circuit breaker is closed; null if
     /// there are none.
     pub failing: Option<FailingView>,
+    /// Webhooks that were not delivered.
+    #[serde(default)]
+    pub webhooks: UndeliveredView,
+    /// All that is wrong with it, worst first; empty if all is fine.
+    #[serde(default)]
+    pub findings: Vec<FindingView>,
+}
+
+/// Webhooks of an account that were not delivered.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct UndeliveredView {
+    /// Those that wait for a delivery.
+    pub waiting: u64,
+    /// Those that were abandoned, as far as the newest submissions have them: counted again every few seconds.
+    pub abandoned: CountView,
+}
+
+/// A throttling of an account by the Platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ThrottlingView {
+    /// Time of its begin; null if it is not known.
+    pub since: Option<Timestamp>,
+    /// Time at which a request is sent again.
+    pub until: Timestamp,
+    /// The last response that throttled the account; null if it is not known.
+    pub response: Option<String>,
+}
+
+impl From<Throttling> for ThrottlingView {
+    fn from(throttling: Throttling) -> Self {
+        let Throttling { since, until, response } = throttling;
+        Self { since, until, response }
+    }
 }
 
 /// Failures in a row of an account whose circuit breaker is closed.

@@ -7,6 +7,7 @@ pub mod condition;
 
 use std::time::Duration;
 
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 
 use super::submission::StepKind;
@@ -28,6 +29,8 @@ pub enum Signal {
         delay: Duration,
         /// True if it asked for more than is trusted: after the delay, one probe asks again.
         is_capped: bool,
+        /// The response, in words.
+        response: String,
     },
     /// The credentials were denied; the text has the details.
     CredentialsDenied(String),
@@ -84,6 +87,12 @@ pub fn pause_reason(text: &str) -> Result<String, String> {
 /// The reason of a pause, with who or what paused the account, and when.
 pub fn pause_record(reason: &str, by: &str, at: Timestamp) -> String {
     format!("{reason} (paused by {by} at {})", at.format("%Y-%m-%d %H:%M:%S UTC"))
+}
+
+/// Time of the pause, by its record; none if that has none.
+pub fn paused_since(record: &str) -> Option<Timestamp> {
+    let (_, at) = record.strip_suffix(" UTC)")?.rsplit_once(" at ")?;
+    Some(NaiveDateTime::parse_from_str(at, "%Y-%m-%d %H:%M:%S").ok()?.and_utc())
 }
 
 /// The workers, in the record of a pause after denied credentials.
@@ -145,6 +154,12 @@ pub struct Health {
     /// True if that is earlier than the Platform asked for: one probe at a time until one is answered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_capped: bool,
+    /// Time since which the Platform throttles the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_since: Option<Timestamp>,
+    /// The response that set `throttled_until`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_by: Option<String>,
     /// Failures in a row.
     pub failures: u32,
     /// Time of the first of them.
@@ -248,9 +263,12 @@ impl Health {
             Signal::None => {}
             Signal::Healthy => self.succeed(now, policy),
             Signal::Unhealthy(error) => self.fail(error, kind, now, policy),
-            Signal::Throttled { delay, is_capped } => {
+            Signal::Throttled { delay, is_capped, response } => {
                 let until = later(now, *delay);
                 if self.throttled_until.is_none_or(|old| old < until) {
+                    let lasts = self.is_capped || self.throttled_until.is_some_and(|old| now < old);
+                    self.throttled_since = self.throttled_since.filter(|_| lasts).or(Some(now));
+                    self.throttled_by = Some(response.clone()).filter(|text| !text.is_empty());
                     (self.throttled_until, self.is_capped) = (Some(until), *is_capped);
                     self.stopped_by = Some(kind);
                 }
@@ -274,7 +292,9 @@ impl Health {
             self.throttled_until =
                 self.throttled_until.filter(|until| is_ramping(*until, now, policy));
         }
-        self.stopped_by = self.stopped_by.filter(|_| self.throttled_until.is_some());
+        if self.throttled_until.is_none() {
+            (self.throttled_since, self.throttled_by, self.stopped_by) = (None, None, None);
+        }
     }
 
     /// Counts a failure, and opens the breaker after so many in a row.

@@ -203,10 +203,7 @@ fn throttling_does_not_settle_an_ambiguous_upload() {
     let error = throttled(None);
     let transition = after_upload(&context(&of(&submission), 0, &policy), Err(error));
     assert!(transition.upload_ambiguous);
-    assert_eq!(
-        transition.signal,
-        Signal::Throttled { delay: policy.default_retry_after, is_capped: false }
-    );
+    assert_eq!(transition.signal, throttles(policy.default_retry_after));
 }
 
 #[test]
@@ -228,7 +225,9 @@ fn a_503_with_retry_after_throttles_and_leaves_the_upload_ambiguous() {
         };
         let transition = decide(StepKind::Upload, error, now);
         assert!(transition.upload_ambiguous && transition.attempt_spent, "{now}");
-        assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false }, "{now}");
+        let response = "throttled (503)".to_owned();
+        let signal = Signal::Throttled { delay, is_capped: false, response };
+        assert_eq!(transition.signal, signal, "{now}");
     }
 }
 

@@ -172,7 +172,7 @@ fn a_missing_result_does_not_hide_what_the_next_one_says_of_the_account() {
     let (submission, policy) = (of(&submission(State::Collecting)), Policy::default());
     let delay = Duration::from_secs(7);
     for (error, signal) in [
-        (throttled(Some(delay)), Signal::Throttled { delay, is_capped: false }),
+        (throttled(Some(delay)), throttles(delay)),
         (
             PlatformError::Credentials("denied".into()),
             Signal::CredentialsDenied(

@@ -71,12 +71,12 @@ fn throttling_at_the_deadline_throttles_the_account_all_the_same() {
     for kind in StepKind::PLATFORM_KINDS {
         let transition = decide(kind, throttled(Some(delay)), DEADLINE);
         assert_eq!(transition.next, Next::End(Outcome::Failed), "{kind}");
-        assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false }, "{kind}");
+        assert_eq!(transition.signal, throttles(delay), "{kind}");
     }
     let (parts, policy) = (submission(State::Collecting), Policy::default());
     let rejected = of(&SubmissionParts { rejection: Some("failed".to_owned()), ..parts.clone() });
     let missing = one_missing(FEEDBACK_KEY, throttled(Some(delay)));
     let transition = after_collect(&context(&rejected, DEADLINE, &policy), missing);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));
-    assert_eq!(transition.signal, Signal::Throttled { delay, is_capped: false });
+    assert_eq!(transition.signal, throttles(delay));
 }

@@ -22,7 +22,11 @@ fn a_request_before_the_end_of_a_retry_after_is_found() {
 #[test]
 fn a_claim_before_a_committed_throttling_ends_is_found() {
     let events = |seconds, between| {
-        let signal = Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: false };
+        let signal = Signal::Throttled {
+            delay: Duration::from_secs(seconds),
+            is_capped: false,
+            response: String::new(),
+        };
         vec![claimed(1, 1, true), signaled(1, 1, signal), between, claimed_of(1, 2, 2, true)]
     };
     assert_eq!(broken(&trace(events(2, Event::Calm))), [""; 0]);
@@ -34,7 +38,11 @@ fn a_claim_before_a_committed_throttling_ends_is_found() {
 #[test]
 fn a_store_that_went_back_forgets_only_what_was_committed_since() {
     let went_back = |is_undone, between: Event| {
-        let signal = Signal::Throttled { delay: Duration::from_secs(9), is_capped: false };
+        let signal = Signal::Throttled {
+            delay: Duration::from_secs(9),
+            is_capped: false,
+            response: String::new(),
+        };
         let events = vec![
             claimed(1, 1, true),
             signaled(1, 1, signal),

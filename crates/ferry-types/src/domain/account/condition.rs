@@ -1,8 +1,8 @@
-//! The condition of an account in words, and the outage that stops it.
+//! The condition of an account: its pace in words, and the failures that stop it.
 
 use std::time::Duration;
 
-use super::{Admission, BlockReason, Health, HealthPolicy};
+use super::{Admission, Health, HealthPolicy};
 use crate::domain::{Timestamp, until};
 
 /// Age of the first failure in a row from which on an account is failing: most retries come sooner.
@@ -32,7 +32,24 @@ pub struct Failing {
     pub last_error: Option<String>,
 }
 
+/// A throttling by the Platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Throttling {
+    /// Time of its begin, if it is known.
+    pub since: Option<Timestamp>,
+    /// Time at which a request is sent again.
+    pub until: Timestamp,
+    /// The last response that throttled the account.
+    pub response: Option<String>,
+}
+
 impl Health {
+    /// Returns the throttling that lasts, or was followed by few requests so far.
+    pub fn throttling(&self) -> Option<Throttling> {
+        let (since, response) = (self.throttled_since, self.throttled_by.clone());
+        Some(Throttling { since, until: self.throttled_until?, response })
+    }
+
     /// Returns the failures that last for a while, or that a resumption did not end, until a request
     /// succeeds or the breaker opens. Where few requests time out slowly, it may never open.
     pub fn failing(&self, now: Timestamp, policy: &HealthPolicy) -> Option<Failing> {
@@ -56,47 +73,15 @@ impl Health {
         })
     }
 
-    /// Returns the condition at `now` in words: `runs`, or what stops the account, since or until when.
-    pub fn condition(&self, now: Timestamp, policy: &HealthPolicy) -> String {
-        match (self.admit(now, policy), self.outage()) {
-            (Admission::Blocked(BlockReason::Paused { reason }), _) => format!("paused: {reason}"),
-            (Admission::Blocked(BlockReason::Throttled { until }), _) => {
-                format!("throttled by the Platform until {}", shown(until))
+    /// Returns the pace at `now` in words of an account that nothing blocks: `runs`, or how it recovers.
+    pub fn pace(&self, now: Timestamp, policy: &HealthPolicy) -> String {
+        match self.admit(now, policy) {
+            Admission::UpTo(_) if self.is_capped || self.probe_at.is_some() => {
+                "probing: one request at a time".to_owned()
             }
-            (Admission::Blocked(BlockReason::LimitReached { until }), _) => {
-                format!("at its limit until {}", shown(until))
-            }
-            (Admission::Blocked(BlockReason::BreakerOpen { .. }), Some(outage)) => {
-                let probe = format!("next probe at {}", shown(outage.next_probe_at));
-                outage.words(&probe)
-            }
-            (_, Some(outage)) => outage.words("probing"),
-            (Admission::UpTo(_), None) if self.is_capped => {
-                "throttled by the Platform, probing".to_owned()
-            }
-            (Admission::UpTo(steps), None) => format!("recovering: at most {steps} steps at once"),
-            _ => match self.failing(now, policy) {
-                Some(failing) => format!("runs, and {}", failing.words()),
-                None => "runs".to_owned(),
-            },
+            Admission::UpTo(steps) => format!("recovering: at most {steps} steps at once"),
+            Admission::Blocked(_) | Admission::Open => "runs".to_owned(),
         }
-    }
-}
-
-impl Outage {
-    /// Returns the outage in words, with the time of the `probe` as the reader wants it.
-    pub fn words(&self, probe: &str) -> String {
-        let since = self.since.map(|since| format!(" since {}", shown(since))).unwrap_or_default();
-        let (failures, error) = (in_a_row(self.failures), last(self.last_error.as_deref()));
-        format!("circuit breaker open{since}, {failures}, {probe}{error}")
-    }
-}
-
-impl Failing {
-    /// Returns the failures in words.
-    pub fn words(&self) -> String {
-        let (failures, error) = (in_a_row(self.failures), last(self.last_error.as_deref()));
-        format!("no request has succeeded since {}, {failures}{error}", shown(self.since))
     }
 }
 
@@ -108,8 +93,4 @@ pub fn in_a_row(failures: u32) -> String {
 /// Returns an error as the end of a sentence; nothing if there is none.
 pub fn last(error: Option<&str>) -> String {
     error.map(|error| format!("; last error: {error}")).unwrap_or_default()
-}
-
-fn shown(at: Timestamp) -> impl std::fmt::Display {
-    at.format("%Y-%m-%d %H:%M:%S UTC")
 }

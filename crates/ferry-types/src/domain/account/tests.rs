@@ -12,7 +12,11 @@ fn policy() -> HealthPolicy {
 }
 
 fn throttled(seconds: u64) -> Signal {
-    Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: false }
+    Signal::Throttled {
+        delay: Duration::from_secs(seconds),
+        is_capped: false,
+        response: "429".into(),
+    }
 }
 
 fn unhealthy() -> Signal {
@@ -20,7 +24,11 @@ fn unhealthy() -> Signal {
 }
 
 fn capped(seconds: u64) -> Signal {
-    Signal::Throttled { delay: Duration::from_secs(seconds), is_capped: true }
+    Signal::Throttled {
+        delay: Duration::from_secs(seconds),
+        is_capped: true,
+        response: "429".into(),
+    }
 }
 
 #[test]
@@ -137,7 +145,7 @@ fn the_first_reason_of_a_pause_stays() {
 #[test]
 fn an_outage_has_its_begin_its_failures_and_its_last_error() {
     let (mut health, policy) = (Health::default(), policy());
-    assert_eq!(health.condition(at(0), &policy), "runs");
+    assert_eq!(health.pace(at(0), &policy), "runs");
     for failure in 0..3 {
         assert_eq!(health.outage(), None);
         let error = Signal::Unhealthy(format!("error {failure}"));
@@ -146,40 +154,61 @@ fn an_outage_has_its_begin_its_failures_and_its_last_error() {
     let outage = health.outage().expect("its breaker is open");
     assert_eq!((outage.since, outage.failures, outage.next_probe_at), (Some(at(0)), 3, at(1020)));
     assert_eq!(outage.last_error.as_deref(), Some("error 2"));
-    let words = "circuit breaker open since 2023-11-14 22:13:20 UTC, 3 failures in a row, next probe \
-                 at 2023-11-14 22:13:21 UTC; last error: error 2";
-    assert_eq!(health.condition(at(30), &policy), words);
-    assert!(health.condition(at(1020), &policy).contains("a row, probing; last error"));
+    assert_eq!(health.pace(at(1020), &policy), "probing: one request at a time");
     health.record(&Signal::Healthy, StepKind::Poll, at(2000), &policy);
     assert_eq!((health.outage(), &health), (None, &Health::default()));
 }
 
 #[test]
-fn the_condition_of_an_account_names_what_stops_it() {
-    let policy = policy();
-    let paused = pause_record("maintenance", "user `me`", at(0));
-    let health = Health { pause_reason: Some(paused), ..Health::default() };
-    let words = "paused: maintenance (paused by user `me` at 2023-11-14 22:13:20 UTC)";
-    assert_eq!(health.condition(at(0), &policy), words);
-    let mut health = Health::default();
-    health.record(&capped(3), StepKind::Upload, at(0), &policy);
-    let words = "throttled by the Platform until 2023-11-14 22:13:23 UTC";
-    assert_eq!(health.condition(at(0), &policy), words);
-    assert_eq!(health.condition(at(3000), &policy), "throttled by the Platform, probing");
-    health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy);
-    assert_eq!(health.condition(at(3250), &policy), "recovering: at most 2 steps at once");
-    assert_eq!(health.condition(at(9000), &policy), "runs");
+fn a_pause_is_since_the_time_of_its_record() {
+    let record = pause_record("at (2020-01-01 00:00:00 UTC)", "user `me`", at(0));
+    assert_eq!(paused_since(&record), Some(at(0)));
+    assert_eq!(paused_since("maintenance"), None);
+    assert_eq!(paused_since(UNREADABLE_HEALTH), None);
 }
 
 #[test]
-fn failures_with_a_closed_breaker_are_a_condition_after_a_while_and_after_a_resumption() {
+fn a_throttling_is_known_since_its_begin_with_the_last_response_until_it_is_over() {
+    let (policy, mut health) = (policy(), Health::default());
+    let throttled = |seconds, response: &str| Signal::Throttled {
+        delay: Duration::from_secs(seconds),
+        is_capped: false,
+        response: response.to_owned(),
+    };
+    health.record(&throttled(9, "first"), StepKind::Upload, at(0), &policy);
+    health.record(&throttled(9, "second"), StepKind::Poll, at(1000), &policy);
+    health.record(&throttled(1, "it ends sooner"), StepKind::Poll, at(2000), &policy);
+    let throttling = health.throttling().expect("it is throttled");
+    assert_eq!((throttling.since, throttling.until), (Some(at(0)), at(10_000)));
+    assert_eq!(throttling.response.as_deref(), Some("second"));
+    health.record(&throttled(9, "after its end"), StepKind::Poll, at(10_001), &policy);
+    assert_eq!(health.throttled_since, Some(at(10_001)));
+    health.record(&capped(3), StepKind::Upload, at(20_000), &policy);
+    health.record(&capped(3), StepKind::Upload, at(24_000), &policy);
+    assert_eq!(health.throttled_since, Some(at(20_000)), "no probe was answered between");
+    health.record(&Signal::Healthy, StepKind::Upload, at(99_000), &policy);
+    health.record(&Signal::Healthy, StepKind::Upload, at(199_000), &policy);
+    assert_eq!(health, Health::default());
+}
+
+#[test]
+fn an_account_recovers_from_a_throttling_in_words() {
+    let (policy, mut health) = (policy(), Health::default());
+    health.record(&capped(3), StepKind::Upload, at(0), &policy);
+    assert_eq!(health.pace(at(3000), &policy), "probing: one request at a time");
+    health.record(&Signal::Healthy, StepKind::Upload, at(3000), &policy);
+    assert_eq!(health.pace(at(3250), &policy), "recovering: at most 2 steps at once");
+    assert_eq!(health.pace(at(9000), &policy), "runs");
+}
+
+#[test]
+fn failures_with_a_closed_breaker_count_after_a_while_and_after_a_resumption() {
     let (mut health, policy) = (Health::default(), policy());
     let error = || Signal::Unhealthy("timed out".to_owned());
     health.record(&error(), StepKind::Upload, at(0), &policy);
-    assert_eq!(health.condition(at(29_999), &policy), "runs");
-    let words = "runs, and no request has succeeded since 2023-11-14 22:13:20 UTC, 1 failure; last \
-                 error: timed out";
-    assert_eq!(health.condition(at(30_000), &policy), words);
+    assert_eq!(health.failing(at(29_999), &policy), None);
+    let failing = health.failing(at(30_000), &policy).expect("it is old");
+    assert_eq!(failing.last_error.as_deref(), Some("timed out"));
     for _ in 0..2 {
         health.record(&error(), StepKind::Upload, at(1000), &policy);
     }
