@@ -106,7 +106,7 @@ fn selection(request: BulkActionRequest) -> Selection {
         created_after: request.created_after,
         created_before: request.created_before,
     };
-    Selection { filter, webhook: request.webhook }
+    Selection { webhook: request.webhook, ..Selection::from(filter) }
 }
 
 fn view(report: BulkReport, dry_run: bool, caller: &Caller) -> Result<BulkActionView, ApiError> {

@@ -25,7 +25,9 @@ use super::wait::settled;
 use ferry_store::Filter;
 use ferry_store::selection::{self, Count, Selection};
 use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
-use ferry_types::domain::submission::{State as SubmissionState, TimelineEntry, WebhookState};
+use ferry_types::domain::submission::{
+    State as SubmissionState, TimelineEntry, WaitReason, WebhookState,
+};
 
 /// The most submissions that are read to count them.
 const MOST: u64 = 1000;
@@ -61,6 +63,8 @@ pub(super) struct ListQuery {
     created_before: Option<Moment>,
     /// With a webhook in this state. Where few are, a page may be short, or empty, although more follow.
     webhook: Option<WebhookState>,
+    /// Unfinished or held, and waiting for this reason. Where few are, a page may be short, or empty, although more follow.
+    waiting_for: Option<WaitReason>,
     /// Maximum number of submissions in the page, which has fewer where they are large.
     limit: Option<PageSize>,
     /// The `next_cursor` of an earlier page, to continue there.
@@ -87,6 +91,8 @@ pub(super) struct CountQuery {
     created_before: Option<Moment>,
     /// With a webhook in this state.
     webhook: Option<WebhookState>,
+    /// Unfinished or held, and waiting for this reason.
+    waiting_for: Option<WaitReason>,
 }
 
 impl ListQuery {
@@ -100,6 +106,7 @@ impl ListQuery {
             created_after: None,
             created_before: None,
             webhook: None,
+            waiting_for: None,
             limit: Some(PageSize(limit)),
             cursor: None,
         }
@@ -184,7 +191,7 @@ pub(super) async fn list(
         return Ok(Reserved(None, Json(SubmissionPage::default())));
     }
     let limit = query.limit.unwrap_or_default().0;
-    let selection = Selection { filter, webhook: query.webhook };
+    let selection = Selection { filter, webhook: query.webhook, waiting_for: query.waiting_for };
     let (page, memory) = page::read(&shared, &caller, &selection, cursor, limit).await?;
     Ok(Reserved(Some(memory), Json(page)))
 }
@@ -206,7 +213,7 @@ pub(super) async fn count(
     if is_foreign(&caller, &filter) {
         return Ok(Json(CountView::default()));
     }
-    let selection = Selection { filter, webhook: query.webhook };
+    let selection = Selection { filter, webhook: query.webhook, waiting_for: query.waiting_for };
     let _memory = page::reserve(&shared, &caller, selection::PAGE)?;
     let Count { count, has_more } = selection::count(shared.store(), &selection, MOST).await?;
     Ok(Json(CountView { count, has_more }))

@@ -42,6 +42,6 @@ impl Filters {
         let Self { states, labels, created_after, created_before, webhook } = self;
         let labels = labels.into_iter().collect();
         let filter = Filter { states, name, account, labels, created_after, created_before };
-        Selection { filter, webhook }
+        Selection { webhook, ..Selection::from(filter) }
     }
 }

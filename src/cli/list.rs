@@ -16,6 +16,7 @@ use columns::Columns;
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Cursor, Filter, Store, StoreError};
 use ferry_types::contract::SubmissionView;
+use ferry_types::domain::submission::WaitReason;
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
@@ -30,6 +31,7 @@ Examples:
   ferry list --name march --all --json
   ferry list --label team=north --limit 100
   ferry list --webhook failed                 whose outcome was not delivered
+  ferry list --waiting-for predecessor        behind an earlier one of their name
   ferry list --created-after 2026-03-01T00:00:00Z --created-before 2026-04-01T00:00:00Z")]
 pub(super) struct List {
     /// With exactly this name.
@@ -40,6 +42,10 @@ pub(super) struct List {
     account: Option<String>,
     #[command(flatten)]
     filters: Filters,
+    /// Waiting for this reason: `due_time`, `worker`, `paused`, `throttled`, `limit_reached`, `breaker_open`,
+    /// `predecessor` or `resolution`.
+    #[arg(long, value_name = "REASON")]
+    waiting_for: Option<WaitReason>,
     /// Maximum number of submissions.
     #[arg(long, value_name = "COUNT", default_value = "20", value_parser = at_least_one)]
     limit: NonZeroUsize,
@@ -58,6 +64,7 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let selection = self.filters.into_selection(self.name, self.account);
+        let selection = Selection { waiting_for: self.waiting_for, ..selection };
         let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();
@@ -133,9 +140,14 @@ fn words(count: u64) -> String {
 }
 
 fn is_everything(selection: &Selection) -> bool {
-    let Selection { filter, webhook } = selection;
+    let Selection { filter, webhook, waiting_for } = selection;
     let Filter { states, name, account, labels, created_after, created_before } = filter;
     let whenever = created_after.is_none() && created_before.is_none();
     let is_any = name.is_none() && account.is_none();
-    states.is_empty() && is_any && labels.is_empty() && whenever && webhook.is_none()
+    states.is_empty()
+        && is_any
+        && labels.is_empty()
+        && whenever
+        && webhook.is_none()
+        && waiting_for.is_none()
 }

@@ -9,7 +9,7 @@ use super::text::{Mark, Moment, Sentence, visible};
 use crate::words;
 use ferry_types::contract::{SubmissionPage as Listed, SubmissionView};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, WaitReason};
 
 /// A submission in a list.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub(crate) struct Filters {
     pub(crate) created_before: String,
     /// State of the webhook.
     pub(crate) webhook: String,
+    /// Reason to wait.
+    pub(crate) waiting_for: String,
     /// True of a page that continues an earlier one.
     pub(crate) is_continued: bool,
 }
@@ -73,6 +75,7 @@ impl Filters {
             ("created_after", &self.created_after),
             ("created_before", &self.created_before),
             ("webhook", &self.webhook),
+            ("waiting_for", &self.waiting_for),
         ];
         states.chain(fields.into_iter().filter(|(_, value)| !value.is_empty())).collect()
     }
@@ -87,6 +90,23 @@ impl Filters {
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("/console/submissions{mark}{query}")
+    }
+
+    /// The reasons to wait, as words and as people read them, and whether each is chosen.
+    fn reasons(&self) -> [(&'static str, &'static str, bool); WaitReason::ALL.len()] {
+        WaitReason::ALL.map(|reason| {
+            let text = match reason {
+                WaitReason::DueTime => "its due time",
+                WaitReason::Worker => "a worker",
+                WaitReason::Paused => "the end of a pause",
+                WaitReason::Throttled => "the end of a throttling",
+                WaitReason::LimitReached => "a limit of its account",
+                WaitReason::BreakerOpen => "the circuit breaker",
+                WaitReason::Predecessor => "an earlier one of its name",
+                WaitReason::Resolution => "a decision",
+            };
+            (reason.as_str(), text, self.waiting_for == reason.as_str())
+        })
     }
 
     fn is_empty(&self) -> bool {

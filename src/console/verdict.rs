@@ -28,7 +28,13 @@ pub(crate) fn findings(found: &[FindingView], may_operate: bool) -> Vec<Finding>
 fn shown(finding: &FindingView, may_operate: bool) -> Finding {
     let account = finding.account.as_deref().unwrap_or_default();
     let (link, act) = match finding.kind {
-        FindingKind::Paused => (None, may_operate.then(|| of_account(account, true))),
+        FindingKind::Paused => {
+            (Some(waiting(account, "paused")), may_operate.then(|| of_account(account, true)))
+        }
+        FindingKind::Throttled => (Some(waiting(account, "throttled")), None),
+        FindingKind::LimitReached => (Some(waiting(account, "limit_reached")), None),
+        FindingKind::BreakerOpen => (Some(waiting(account, "breaker_open")), None),
+        FindingKind::NoWorker => (Some(waiting(account, "worker")), None),
         FindingKind::Held => (Some((held(account), "show them")), None),
         FindingKind::WebhooksAbandoned => {
             (Some(("/console/webhooks?state=failed".to_owned(), "show them")), None)
@@ -43,6 +49,11 @@ fn shown(finding: &FindingView, may_operate: bool) -> Finding {
         link,
         act,
     }
+}
+
+fn waiting(account: &str, reason: &str) -> (String, &'static str) {
+    let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+    (format!("/console/submissions?waiting_for={reason}&account={account}"), "show them")
 }
 
 fn held(account: &str) -> String {

@@ -15,7 +15,7 @@ use ferry_types::contract::{
 };
 use ferry_types::domain::dataset::{Difference, Table};
 use ferry_types::domain::feedback::FeedbackItem;
-use ferry_types::domain::submission::{State, WebhookState};
+use ferry_types::domain::submission::{State, WaitReason, WebhookState};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Longest wait of one request.
@@ -38,6 +38,8 @@ pub struct ListQuery {
     pub created_before: Option<Timestamp>,
     /// With a webhook in this state. Where few are, a page may be short, or empty, although more follow.
     pub webhook: Option<WebhookState>,
+    /// Unfinished or held, and waiting for this reason. Where few are, a page may be short, or empty, although more follow.
+    pub waiting_for: Option<WaitReason>,
     /// Maximum number of submissions in the page.
     pub limit: Option<usize>,
     /// The `next_cursor` of an earlier page.
@@ -55,6 +57,8 @@ impl ListQuery {
         pairs.extend(self.created_after.iter().map(|time| ("created_after", text(time))));
         pairs.extend(self.created_before.iter().map(|time| ("created_before", text(time))));
         pairs.extend(self.webhook.iter().map(|state| ("webhook", state.to_string())));
+        let reason = self.waiting_for.iter();
+        pairs.extend(reason.map(|reason| ("waiting_for", reason.to_string())));
         pairs
     }
 }

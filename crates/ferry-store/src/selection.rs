@@ -1,8 +1,8 @@
 //! Selects submissions by what stores filter by, and by what is read from the submissions themselves; counts
 //! them in bounded time.
 
-use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError, most_looked_at};
-use ferry_types::domain::submission::{State, Submission, Webhook, WebhookState};
+use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError, SubmissionDetail, most_looked_at};
+use ferry_types::domain::submission::{State, WaitReason, WaitingFor, Webhook, WebhookState};
 
 /// A selection of submissions.
 #[derive(Debug, Clone, Default)]
@@ -11,11 +11,13 @@ pub struct Selection {
     pub filter: Filter,
     /// With a webhook in this state.
     pub webhook: Option<WebhookState>,
+    /// Waiting for this reason.
+    pub waiting_for: Option<WaitReason>,
 }
 
 impl From<Filter> for Selection {
     fn from(filter: Filter) -> Self {
-        Self { filter, webhook: None }
+        Self { filter, ..Self::default() }
     }
 }
 
@@ -28,7 +30,7 @@ impl Selection {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        if self.webhook.is_none() {
+        if self.webhook.is_none() && self.waiting_for.is_none() {
             return store.list(&self.filter, after, limit).await;
         }
         let filter = self.narrowed();
@@ -40,7 +42,7 @@ impl Selection {
             whole.looked_at += page.looked_at;
             whole.start = whole.start.or(page.start);
             whole.next = page.next;
-            let picked = page.found.into_iter().filter(|found| self.picks(&found.submission));
+            let picked = page.found.into_iter().filter(|found| self.picks(found));
             whole.found.extend(picked);
             if whole.next.is_none() {
                 break;
@@ -49,16 +51,25 @@ impl Selection {
         Ok(whole)
     }
 
-    fn picks(&self, submission: &Submission) -> bool {
-        let state = submission.webhook.as_ref().map(Webhook::state);
+    fn picks(&self, found: &SubmissionDetail) -> bool {
+        let state = found.submission.webhook.as_ref().map(Webhook::state);
+        let reason = found.waiting_for.as_ref().map(WaitingFor::reason);
         self.webhook.is_none_or(|wanted| state == Some(wanted))
+            && self.waiting_for.is_none_or(|wanted| reason == Some(wanted))
     }
 
-    /// Only final submissions have deliveries, but those that were retried since.
+    /// Only final submissions have deliveries, but those that were retried since; and only others wait for what
+    /// is wanted here.
     fn narrowed(&self) -> Filter {
         let mut filter = self.filter.clone();
-        if filter.states.is_empty() && self.webhook != Some(WebhookState::Pending) {
-            filter.states = State::ALL.into_iter().filter(|state| state.is_final()).collect();
+        let has_delivery = self.webhook.is_some_and(|state| state != WebhookState::Pending);
+        let of_state = |state: &State| match self.waiting_for {
+            Some(WaitReason::Resolution) => *state == State::Held,
+            Some(_) => !state.is_final() && *state != State::Held,
+            None => !has_delivery || state.is_final(),
+        };
+        if filter.states.is_empty() {
+            filter.states = State::ALL.into_iter().filter(of_state).collect();
         }
         filter
     }
@@ -101,10 +112,15 @@ pub async fn count(
 
 /// The number that match, if the store counts such: by account and state.
 async fn counted(store: &dyn Store, selection: &Selection) -> Result<Option<u64>, StoreError> {
-    let Selection { filter, webhook } = selection;
+    let Selection { filter, webhook, waiting_for } = selection;
     let Filter { states, name, account, labels, created_after, created_before } = filter;
     let is_timed = created_after.is_some() || created_before.is_some();
-    if name.is_some() || !labels.is_empty() || is_timed || webhook.is_some() {
+    if name.is_some()
+        || !labels.is_empty()
+        || is_timed
+        || webhook.is_some()
+        || waiting_for.is_some()
+    {
         return Ok(None);
     }
     let stats = match account {

@@ -57,6 +57,7 @@ pub(super) fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
             "created_after" => Some(&mut filters.created_after),
             "created_before" => Some(&mut filters.created_before),
             "webhook" => Some(&mut filters.webhook),
+            "waiting_for" => Some(&mut filters.waiting_for),
             _ => None,
         };
         if let Some(field) = field {

@@ -52,7 +52,7 @@ pub(in crate::api) async fn show(
     };
     let memory = listed::reserve(&shared, caller, PAGE)?;
     let filter = Filter { account, ..Filter::default() };
-    let selection = Selection { filter, webhook: Some(state) };
+    let selection = Selection { webhook: Some(state), ..Selection::from(filter) };
     let found = if is_foreign {
         Page::default()
     } else {

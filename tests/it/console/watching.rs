@@ -3,9 +3,10 @@
 use ferry_testing::until;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
+use serde_json::json;
 
 use super::harness::Tab;
-use crate::api::harness::Served;
+use crate::api::harness::{GOOD, Served};
 use crate::api::keys::Keyed;
 use crate::support::dataset;
 use crate::webhooks::HERE;
@@ -74,4 +75,35 @@ async fn an_account_shows_its_outage_with_the_failures_and_the_next_probe() {
     };
     until("the outage in words", said).await;
     assert_eq!(tab.get("/console/accounts/nowhere").await.status, 404);
+}
+
+#[tokio::test]
+async fn lists_and_counts_are_filtered_by_what_submissions_wait_for() {
+    let served = Served::idle(&[]).await;
+    let submit = async |name: &str, not_before: Option<&str>| {
+        let body = json!({ "name": name, "data": GOOD, "not_before": not_before });
+        served.submit(&body).await
+    };
+    submit("due", None).await;
+    submit("due", None).await;
+    submit("later", Some("2100-01-01T00:00:00Z")).await;
+    let names = async |reason: &str| {
+        let query = format!("waiting_for={reason}");
+        let page = served.get(&format!("/v1/submissions?{query}")).await.json();
+        let count = served.get(&format!("/v1/submissions/count?{query}")).await.json();
+        let found = page["submissions"].as_array().unwrap().clone();
+        assert_eq!(count["count"], found.len(), "{reason}");
+        let tab = Tab::at(format!("http://{}", served.address));
+        let shown = tab.get(&format!("/console/submissions?{query}")).await;
+        assert_eq!(shown.text.matches("data-row=").count(), found.len(), "{reason}");
+        let found = found.iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        found.collect::<Vec<String>>().join(" ")
+    };
+    assert_eq!(names("worker").await, "due");
+    assert_eq!(names("predecessor").await, "due");
+    assert_eq!(names("due_time").await, "later");
+    assert_eq!((names("paused").await, names("resolution").await), Default::default());
+    served.post("/v1/accounts/default/pause", &json!({})).await;
+    assert_eq!((names("paused").await.as_str(), names("worker").await.as_str()), ("later due", ""));
+    assert!(served.get("/v1/submissions?waiting_for=nothing").await.status >= 400);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Filter, LOOKED_AT, NewSubmission, Store};
 use ferry_testing::RedisServer;
-use ferry_types::domain::submission::{State, WebhookState};
+use ferry_types::domain::submission::{State, WaitReason, WebhookState};
 use ferry_types::domain::{SubmissionId, timestamp};
 
 use super::redis_place::store_on;
@@ -145,7 +145,12 @@ pub(super) async fn a_sparse_list_ends_within_its_bound_and_continues(subject: S
     let counted = count(store, &none.into(), 10).await.unwrap();
     assert_eq!(counted, Count { count: 0, has_more: true });
     let pending = Some(WebhookState::Pending);
-    let undelivered = Selection { filter: by_labels(&[("a", "all")]), webhook: pending };
+    let all = Selection::from(by_labels(&[("a", "all")]));
+    let undelivered = Selection { webhook: pending, ..all.clone() };
+    let behind = Selection { waiting_for: Some(WaitReason::Predecessor), ..all };
+    let page = behind.page(store, None, 500).await.unwrap();
+    assert!(page.found.is_empty() && page.next.is_some());
+    assert!((LOOKED_AT..=LOOKED_AT + 1).contains(&page.looked_at), "{}", page.looked_at);
     let page = undelivered.page(store, None, 500).await.unwrap();
     assert!(page.found.is_empty() && page.next.is_some());
     assert!((LOOKED_AT..=LOOKED_AT + 1).contains(&page.looked_at), "{}", page.looked_at);

@@ -28,7 +28,7 @@ pub use step::{Priority, StepKind};
 pub use transition::{
     IllegalTransitionError, Next, NextStep, Outcome, Ruled, TimelineEntry, Transition,
 };
-pub use waiting::{Surroundings, WaitingFor};
+pub use waiting::{Surroundings, WaitReason, WaitingFor};
 pub use webhook::{Delivery, DeliveryResult, Webhook, WebhookState, shown_origin, shown_url};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{State, StepKind, Submission};
+use crate::closed_set;
 use crate::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use crate::domain::limits::LimitUsage;
 use crate::domain::{SubmissionId, Timestamp};
@@ -32,6 +33,44 @@ pub enum WaitingFor {
     },
     /// An operator must decide.
     Resolution,
+}
+
+closed_set! {
+    /// Kind of a reason why a submission does not progress.
+    pub enum WaitReason: "reason to wait" in json {
+        /// Its step is due later.
+        DueTime = "due_time",
+        /// Its step is due and waits for a free worker.
+        Worker = "worker",
+        /// Its account is paused.
+        Paused = "paused",
+        /// The Platform throttles its account.
+        Throttled = "throttled",
+        /// Its account is at a limit.
+        LimitReached = "limit_reached",
+        /// The circuit breaker of its account is open.
+        BreakerOpen = "breaker_open",
+        /// Its predecessor must finish first.
+        Predecessor = "predecessor",
+        /// An operator must decide.
+        Resolution = "resolution",
+    }
+}
+
+impl WaitingFor {
+    /// Its kind.
+    pub const fn reason(&self) -> WaitReason {
+        match self {
+            Self::DueTime { .. } => WaitReason::DueTime,
+            Self::Worker { .. } => WaitReason::Worker,
+            Self::Account(BlockReason::Paused { .. }) => WaitReason::Paused,
+            Self::Account(BlockReason::Throttled { .. }) => WaitReason::Throttled,
+            Self::Account(BlockReason::LimitReached { .. }) => WaitReason::LimitReached,
+            Self::Account(BlockReason::BreakerOpen { .. }) => WaitReason::BreakerOpen,
+            Self::Predecessor { .. } => WaitReason::Predecessor,
+            Self::Resolution => WaitReason::Resolution,
+        }
+    }
 }
 
 /// Facts that may keep a submission from progressing.
