@@ -41,7 +41,8 @@ impl Stats {
             for line in of_store.flat_map(|finding| said(finding, "")) {
                 ui.out(line)?;
             }
-            if found.findings.is_empty() && counted != Counted::default() {
+            let healths = counted.accounts.iter().map(|account| &account.health);
+            if counted != Counted::default() && is_fine(&found.findings, healths) {
                 ui.out(Line::from(ALL_IS_FINE))?;
             }
             for (account, view) in counted.accounts.iter().zip(&found.accounts) {
@@ -80,6 +81,11 @@ pub(super) async fn read(
         failed: &failed,
     };
     Ok(reading.view())
+}
+
+/// True if nothing is wrong, and no account has failures that may pass.
+fn is_fine<'a>(findings: &[FindingView], mut healths: impl Iterator<Item = &'a Health>) -> bool {
+    findings.is_empty() && healths.all(|health| health.failures_so_far().is_none())
 }
 
 /// True if a check of the store takes moments. Of an SQLite file it reads all.
@@ -160,6 +166,8 @@ mod tests {
         let (mut health, policy, now) = (Health::default(), HealthPolicy::default(), timestamp(0));
         let denied = Signal::Unhealthy("UploadData: access denied (403)".to_owned());
         health.record(&denied, StepKind::Upload, now, &policy);
+        assert!(is_fine(&[], [&Health::default()].into_iter()));
+        assert!(!is_fine(&[], [&health].into_iter()), "the next line says otherwise");
         let view = AccountView { account: "main".to_owned(), ..AccountView::default() };
         let lines = describe(&view, &health);
         let last = lines.last().unwrap().written(false);
