@@ -67,7 +67,7 @@ fn op() -> impl Strategy<Value = Op> {
     let any_index = any::<Index>;
     let kind = prop::sample::select(StepKind::PLATFORM_KINDS.to_vec());
     prop_oneof![
-        4 => (0..2_u8, 0..3_u8).prop_map(|(account, name)| Op::Accept { account, name }),
+        4 => (0..2_u8, 0..2_u8).prop_map(|(account, name)| Op::Accept { account, name }),
         8 => (kind, 0..4_usize).prop_map(|(kind, limit)| Op::Claim { kind, limit }),
         8 => (any_index(), 0..7_u8, 0..2_u64).prop_map(|(claim, outcome, after)| {
             Op::Commit { claim, outcome, after: after * 2000 }
@@ -110,6 +110,14 @@ struct Modeled {
 }
 
 impl Modeled {
+    fn is_maybe_at_platform(&self) -> bool {
+        match self.state {
+            State::Completed => true,
+            State::Failed | State::Cancelled => self.upload_ambiguous || self.accepted,
+            _ => false,
+        }
+    }
+
     fn end(&mut self, state: State, now: u64) {
         (self.state, self.due, self.leased) = (state, None, None);
         self.finished = state.is_final().then_some(now);
@@ -374,9 +382,9 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
         let later = model.kept[position + 1..].iter();
         later.filter(|newer| newer.account == this.account && newer.name == this.name)
     };
-    let overwrites = this.overwrite && this.step == StepKind::Upload;
+    let uploads = this.step == StepKind::Upload;
     let passes = newer().any(|newer| newer.finished.is_none())
-        || (overwrites && newer().any(|newer| newer.state == State::Completed));
+        || (uploads && newer().any(Modeled::is_maybe_at_platform));
     let store = &subject.store;
     let (response, allowed) = match &op {
         Op::Cancel { .. } => (store.cancel(this.id).await, !this.state.is_final()),
