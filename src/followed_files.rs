@@ -22,19 +22,20 @@ const PIPE_TIMEOUT: Duration = Duration::from_secs(5);
 /// seconds; of a device without an end, an error.
 pub(crate) fn read_small(path: &Path) -> IoResult<Vec<u8>> {
     if std::fs::metadata(path)?.is_file() {
-        return read_bounded(path);
+        return read_bounded(File::open(path)?);
     }
     let (done, content) = mpsc::channel();
     let from = path.to_owned();
     // To open a pipe waits for its writer, without end.
-    std::thread::spawn(move || done.send(read_bounded(&from)));
+    std::thread::spawn(move || done.send(File::open(&from).and_then(read_bounded)));
     let late = |_| Error::other("it is no regular file, and no process writes to it");
     content.recv_timeout(PIPE_TIMEOUT).map_err(late)?
 }
 
-fn read_bounded(path: &Path) -> IoResult<Vec<u8>> {
+/// The content of a small file that is open.
+pub(crate) fn read_bounded(file: File) -> IoResult<Vec<u8>> {
     let mut content = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;
+    file.take(LARGEST + 1).read_to_end(&mut content)?;
     if content.len() as u64 > LARGEST {
         return Err(Error::other(format!("it has more than {} MiB", LARGEST >> 20)));
     }
@@ -91,7 +92,7 @@ impl FollowedFiles {
         let content = |path: &PathBuf| {
             // What a pipe had is gone.
             let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-            let content = is_file.then(|| read_bounded(path).ok())??;
+            let content = is_file.then(|| File::open(path).and_then(read_bounded).ok())??;
             Some(digest(&SHA256, &content).as_ref().to_vec())
         };
         self.paths.iter().map(content).collect()

@@ -1,7 +1,7 @@
 //! An operator's command on all submissions that match: a plan, a confirmation, batches that can be
 //! interrupted, and a receipt.
 
-use std::io::IsTerminal;
+use std::io::{BufRead, IsTerminal, Read};
 
 use serde_json::json;
 
@@ -20,6 +20,9 @@ const MOST: u64 = 10_000;
 
 /// From this number on, the number itself confirms.
 const MANY: u64 = 100;
+
+/// Longest answer that is read, in bytes.
+const LONGEST_ANSWER: u64 = 1024;
 
 /// The selection, and how it is confirmed.
 #[derive(Debug)]
@@ -109,7 +112,7 @@ fn confirm(plan: &BulkReport, verb: &str, ui: &Ui) -> Result<(), CliError> {
     let expected = if plan.changed < MANY { "y".to_owned() } else { plan.changed.to_string() };
     ui.print_note(format!("type `{expected}` to {verb} {}, anything else to stop:", counted(plan)));
     let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed)?;
+    std::io::stdin().lock().take(LONGEST_ANSWER).read_line(&mut typed)?;
     if typed.trim().eq_ignore_ascii_case(&expected) {
         return Ok(());
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Error, Result as IoResult};
 use std::path::{Path, PathBuf};
 
 use crate::file_access::distrust;
+use crate::followed_files::{read_bounded, read_small};
 use ferry_types::domain::escape;
 
 /// Read if it is there and no other file is named.
@@ -95,13 +96,16 @@ impl Sources {
 
 /// Reads a file. One of the current folder that was not named must not be another user's: its
 /// `token_url` would get the secrets of the environment.
-fn read(path: &Path, is_found: bool) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    if let Some(reason) = distrust(&file.metadata()?).filter(|_| is_found) {
-        let what = format!("it {reason}; if that is meant, name it with `--config`");
-        return Err(std::io::Error::other(what));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
+fn read(path: &Path, is_found: bool) -> IoResult<String> {
+    let bytes = if is_found {
+        let file = File::open(path)?;
+        if let Some(reason) = distrust(&file.metadata()?) {
+            let what = format!("it {reason}; if that is meant, name it with `--config`");
+            return Err(Error::other(what));
+        }
+        read_bounded(file)?
+    } else {
+        read_small(path)?
+    };
+    String::from_utf8(bytes).map_err(|_| Error::other("it is not UTF-8"))
 }

@@ -129,7 +129,8 @@ impl AuthorizedRequests {
             _ if response.body.is_empty() => String::new(),
             shown => format!(": {shown}"),
         };
-        let what = format!("{endpoint}: access denied ({}){words}", status.as_u16());
+        let remark = self.secrets.remark();
+        let what = format!("{endpoint}: access denied ({}){words}{remark}", status.as_u16());
         // That a token is denied may pass; a fresh one that may do too little stays so.
         if status == StatusCode::FORBIDDEN && response.denies_credentials() {
             return PlatformError::Credentials(what);

@@ -139,7 +139,7 @@ impl TokenEndpoint {
             None => response.shown(&self.exchange.scrubber, &[]),
         };
         if response.denies_credentials() {
-            return no_token(status, &words);
+            return no_token(status, &(words + &self.secrets.remark()));
         }
         let words = if words.is_empty() { words } else { format!(": {words}") };
         match status {

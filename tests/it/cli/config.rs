@@ -122,6 +122,18 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
+fn a_file_without_an_end_is_refused() {
+    let ferry = Ferry::new();
+    assert_snapshot!(ferry.run(&["list", "--config", "/dev/zero"]), @"
+    exit 2
+    ---- stdout
+    ---- stderr
+    error: 1 configuration error: cannot read `/dev/zero`: it has more than 4 MiB
+    hint: `--config FILE` or FERRY_CONFIG names another file
+    ");
+}
+
+#[test]
 fn flags_come_before_the_environment_before_the_file() {
     let ferry =
         Ferry::new().file("march.csv", GOOD).file("ferry.toml", "store = \"sqlite:file.db\"\n");

@@ -311,6 +311,11 @@ async fn wrong_credentials_are_reported_as_such() {
     let response = platform.upload(upload("n")).await;
     let expected = "token endpoint: no token for this account (401): invalid_client";
     assert_eq!(response, Err(PlatformError::Credentials(expected.into())));
+    let secret = Credentials::default().client_secret;
+    let other = Credentials { client_secret: format!("'{secret}'"), ..Credentials::default() };
+    let response = client_of(&sim, account_of(&other)).upload(upload("n")).await;
+    let remark = "; `client_secret` begins and ends with a quote, which is sent as a part of it";
+    assert_eq!(response, Err(PlatformError::Credentials(format!("{expected}{remark}"))));
     let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
     let refused = |call: &str| {

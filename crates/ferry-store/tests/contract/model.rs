@@ -111,11 +111,8 @@ struct Modeled {
 
 impl Modeled {
     fn is_maybe_at_platform(&self) -> bool {
-        match self.state {
-            State::Completed => true,
-            State::Failed | State::Cancelled => self.upload_ambiguous || self.accepted,
-            _ => false,
-        }
+        let gave_up = matches!(self.state, State::Failed | State::Cancelled);
+        self.state == State::Completed || gave_up && (self.upload_ambiguous || self.accepted)
     }
 
     fn end(&mut self, state: State, now: u64) {
