@@ -99,7 +99,7 @@ impl Doctor {
 fn no_account() -> CheckResult {
     bad(
         "no account is configured: nothing can be uploaded from here",
-        "set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY",
+        "export FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY",
     )
 }
 

@@ -1,6 +1,7 @@
 //! The end of a command: its exit code, and its error with causes and a hint.
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use super::ui::{ErrorObject, Ui};
@@ -78,6 +79,19 @@ impl CliError {
     /// The call is wrong.
     pub(super) fn usage(message: String) -> Self {
         Self::new(Exit::Usage, anyhow::Error::msg(message))
+    }
+
+    /// No socket could be bound to the address of a setting.
+    pub(super) fn cannot_listen(address: SocketAddr, setting: &str, error: io::Error) -> Self {
+        let is_in_use = error.kind() == io::ErrorKind::AddrInUse;
+        let what = format!("cannot listen on {address} (`{setting}`)");
+        let failure = Self::new(Exit::Failed, anyhow::Error::new(error).context(what));
+        if is_in_use {
+            let hint = "something listens there; choose another: ";
+            failure.hint(format!("{hint}`--set {setting}=ADDRESS`"))
+        } else {
+            failure
+        }
     }
 
     /// Adds the way out.

@@ -145,6 +145,12 @@ impl From<KeysError> for CliError {
     fn from(error: KeysError) -> Self {
         let hint = match &error {
             KeysError::Open { path, .. } => Some(format!("chmod 600 '{}'", path.display())),
+            KeysError::File { doing: "lock", path, source }
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                let folder = path.parent().unwrap_or(path).display();
+                Some(format!("create its folder, for its owner alone: mkdir -p -m 700 '{folder}'"))
+            }
             KeysError::File { doing: "read", .. } => {
                 Some("`ferry keys create` makes the first key".to_owned())
             }

@@ -1,7 +1,5 @@
 //! `ferry serve`: the HTTP API, metrics and workers in one process.
 
-use std::net::SocketAddr;
-
 use clap::Args;
 use tracing::{info, warn};
 
@@ -43,7 +41,9 @@ impl Serve {
         require_keys(&app)?;
         let tls = app.tls()?;
         app.audit.check()?;
-        let server = Server::bind(listen).await.map_err(|error| taken(listen, "listen", error))?;
+        let server = Server::bind(listen)
+            .await
+            .map_err(|error| CliError::cannot_listen(listen, "listen", error))?;
         let server = server.with_tls(tls).with_connections(connections);
         serve_metrics(&app).await?;
         for warning in &app.config.warnings {
@@ -89,7 +89,7 @@ fn require_keys(app: &App) -> Result<(), CliError> {
 async fn serve_metrics(app: &App) -> Result<(), CliError> {
     let Some(address) = app.config.metrics_listen else { return Ok(()) };
     let admin = Admin::bind(address).await;
-    let admin = admin.map_err(|error| taken(address, "metrics_listen", error))?;
+    let admin = admin.map_err(|error| CliError::cannot_listen(address, "metrics_listen", error))?;
     tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
     Ok(())
 }
@@ -121,16 +121,5 @@ async fn run_steps(app: &App, workers: Option<Workers>) -> Result<bool, WorkersE
 impl From<TlsError> for CliError {
     fn from(error: TlsError) -> Self {
         Self::new(Exit::Usage, error.into())
-    }
-}
-
-fn taken(address: SocketAddr, setting: &str, error: std::io::Error) -> CliError {
-    let is_in_use = error.kind() == std::io::ErrorKind::AddrInUse;
-    let what = format!("cannot listen on {address} (`{setting}`)");
-    let failure = CliError::new(Exit::Failed, anyhow::Error::new(error).context(what));
-    if is_in_use {
-        failure.hint(format!("something listens there; choose another: `--set {setting}=ADDRESS`"))
-    } else {
-        failure
     }
 }

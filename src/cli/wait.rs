@@ -65,7 +65,7 @@ pub(super) fn require_account(app: &App) -> Result<(), CliError> {
             "no account is configured: nothing can be uploaded".to_owned(),
         )
         .hint(
-            "set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and \
+            "export FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and \
                  FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines",
         ));
     }

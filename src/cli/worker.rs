@@ -96,10 +96,8 @@ impl Worker {
 
 async fn serve_metrics(app: &App) -> Result<(), CliError> {
     let Some(address) = app.config.metrics_listen else { return Ok(()) };
-    let admin = Admin::bind(address).await.map_err(|error| {
-        let what = format!("cannot listen on {address} (`metrics_listen`)");
-        CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
-    })?;
+    let admin = Admin::bind(address).await;
+    let admin = admin.map_err(|error| CliError::cannot_listen(address, "metrics_listen", error))?;
     info!("metrics are at http://{}/metrics", admin.address());
     tokio::spawn(admin.serve(app.metrics.clone(), app.readiness.clone()));
     tokio::spawn(app.exporting());

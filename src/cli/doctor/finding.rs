@@ -41,8 +41,12 @@ pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<(
 pub(super) fn store_failed(error: &StoreError) -> CheckResult {
     let hint = match error {
         StoreError::WriteRefused { .. } => error.hint().unwrap_or_default(),
+        StoreError::Unavailable { location, .. } if location.starts_with("redis") => {
+            "check `store`, `store_password` and, with TLS, `store_ca`, and that the server can be \
+             reached from here"
+        }
         StoreError::Unavailable { .. } => {
-            "check `store`, and that its file or server can be reached from here"
+            "check `store`, and that its file can be reached from here"
         }
         StoreError::Damaged { .. } => "restore a backup, or submit the dataset again",
         _ => "use the version of Ferry that wrote the store, or restore a backup",

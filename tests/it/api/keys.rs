@@ -282,6 +282,9 @@ fn a_key_is_made_shown_once_and_used() {
     let hint = ferry.run(&["serve", "--set", "listen=127.0.0.1:0"]).exits(2);
     assert!(hint.stderr.contains("`ferry keys create` makes the first key"), "{}", hint.stderr);
     let create = ["keys", "create", "--name", "ops", "--role", "operate", "--account", "default"];
+    let elsewhere = [&create[..], &["--set", "api_keys=missing/keys.jsonl"]].concat();
+    let hint = ferry.run(&elsewhere).exits(2);
+    assert!(hint.stderr.contains("mkdir -p -m 700 'missing'"), "{}", hint.stderr);
     let made = ferry.run(&create).ok();
     let key = made.stdout.trim().to_owned();
     assert!(key.starts_with("ferry_") && key.len() == 49, "{key}");

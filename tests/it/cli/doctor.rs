@@ -238,7 +238,7 @@ fn nothing_is_configured_yet() {
     note  the store `ferry.db` does not exist yet
           hint: `ferry serve`, `ferry worker` and `ferry submit` create it; otherwise correct `store`
     FAIL  no account is configured: nothing can be uploaded from here
-          hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY
+          hint: export FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY
     ---- stderr
     ");
 }

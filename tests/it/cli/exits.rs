@@ -89,7 +89,7 @@ fn to_wait_without_an_account_exits_2_and_keeps_nothing() {
     ---- stdout
     ---- stderr
     error: no account is configured: nothing can be uploaded
-    hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
+    hint: export FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
     ");
     assert_snapshot!(ferry.run(&["list"]).result(), @"exit 0");
 }

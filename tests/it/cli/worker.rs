@@ -95,7 +95,7 @@ fn without_an_account_nothing_can_be_uploaded() {
     ---- stdout
     ---- stderr
     error: no account is configured: nothing can be uploaded
-    hint: set FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
+    hint: export FERRY_TOKEN_URL, FERRY_API_URL, FERRY_CLIENT_ID, FERRY_CLIENT_SECRET and FERRY_API_KEY; or rehearse with `ferry simulate`, which prints such lines
     ");
 }
 
@@ -154,6 +154,7 @@ fn probes_and_metrics_are_served() {
     ---- stderr
     error: cannot listen on 127.0.0.1:PORT (`metrics_listen`)
     caused by: Address already in use (os error 98)
+    hint: something listens there; choose another: `--set metrics_listen=ADDRESS`
     ");
     worker.signal("TERM");
     assert!(worker.end().success());

@@ -36,13 +36,16 @@ pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> Red
         Ok(Value::ServerError(greeting)) if has_password && greeting.code() == "NOAUTH" => error,
         Ok(Value::ServerError(greeting)) => greeting.into(),
         Ok(_) => error,
-        Err(_) if line.starts_with(ALERT) && is_tls => error,
+        // It was asked without TLS: the error of the attempt with TLS says more.
+        Err(_) if (line.starts_with(ALERT) || line.is_empty()) && is_tls => error,
         Err(_) if line.starts_with(ALERT) => {
             other("the server speaks TLS: `store` must begin with `rediss://`")
         }
         Err(_) if line.is_empty() => io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            format!("the server gives no answer: is it a Redis? ({error})"),
+            format!(
+                "the server gives no answer: is it a Redis? One with TLS needs `rediss://` ({error})"
+            ),
         )
         .into(),
         Err(_) => other(&format!("what answers is no Redis: it sent `{}`", visible(&line))),
