@@ -188,6 +188,8 @@ macro_rules! fulfilled_by {
                     a_verdict_is_learned_although_ferry_gave_up
                     a_refetch_takes_no_turn_among_the_submissions_of_its_name
                     only_a_final_submission_with_a_processing_token_is_refetched
+                    a_refetch_and_a_delivery_exclude_each_other
+                    a_refetch_delivers_what_is_new_and_what_was_not_delivered
                 }
                 operating {
                     what_waits_is_cancelled_at_once
@@ -251,6 +253,11 @@ macro_rules! fulfilled_by {
                     a_retry_continues_while_the_failure_is_being_delivered
                     a_lost_worker_costs_a_try_and_no_outcome
                     lost_uploads_do_not_count_against_the_delivery
+                    a_committed_attempt_resets_the_count_of_lost_deliveries
+                    a_receiver_that_is_gone_gets_no_later_outcome
+                    failures_of_other_steps_do_not_delay_a_delivery
+                    a_running_delivery_is_not_requested_again
+                    a_redelivered_failure_is_retried_from_its_step
                     retention_does_not_wait_for_deliveries
                 }
                 waking {

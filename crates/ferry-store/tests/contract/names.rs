@@ -82,6 +82,7 @@ pub(super) async fn a_cancelled_one_frees_the_name_whether_it_ran_or_not(subject
     let [first, second, third, fourth] = subject.accept_all(batch).await[..] else { panic!() };
     // One that waits leaves the others as they are.
     subject.store.cancel(second).await.unwrap();
+    assert!(!subject.get(second).await.has_predecessor, "it waits for nothing any more");
     let claims = subject.claim(StepKind::Upload, 10).await;
     assert_eq!(ids(&claims), [first]);
     subject.commit(&claims[0], t::retried(StepKind::Upload, millis(60_000))).await;

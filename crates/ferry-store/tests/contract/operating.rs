@@ -2,8 +2,9 @@
 
 use ferry_store::StoreError;
 use ferry_types::domain::later;
-use ferry_types::domain::submission::Resolution;
-use ferry_types::domain::submission::{ReasonCode, State, StepKind};
+use ferry_types::domain::submission::{
+    Lasting, LifecycleError, ReasonCode, Resolution, State, StepKind, Transition,
+};
 
 use super::subject::{DAY, Subject, millis, new};
 use super::transitions as t;
@@ -32,8 +33,9 @@ pub(super) async fn what_has_ended_cannot_be_cancelled(subject: Subject) {
         let id = subject.accept(new(&format!("{state}"))).await;
         subject.bring_to(state).await;
         let before = subject.get(id).await;
-        let refused = subject.store.cancel(id).await;
-        assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{refused:?}");
+        let refused = subject.store.cancel(id).await.unwrap_err();
+        let expected = LifecycleError::AlreadyFinal { id, state };
+        assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == expected), "{refused:?}");
         assert_eq!(subject.get(id).await, before);
     }
 }
@@ -98,7 +100,9 @@ pub(super) async fn a_failed_submission_resumes_where_it_stopped(subject: Subjec
         let id = subject.accept(new(&format!("fails at {kind}"))).await;
         subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::retried(kind, millis(0))).await;
-        let failed = subject.step(kind, t::failed()).await.submission;
+        let lasting = Lasting { weight: 1, waited_ms: 5 };
+        let gave_up = Transition { failures: 3, lasting, ..t::failed() };
+        let failed = subject.step(kind, gave_up).await.submission;
         subject.advance(DAY).await;
         let found = subject.store.retry(id, millis(90_000)).await.unwrap();
         let retried = found.submission;
@@ -106,6 +110,7 @@ pub(super) async fn a_failed_submission_resumes_where_it_stopped(subject: Subjec
         assert_eq!(retried.deadline, later(retried.updated_at, millis(90_000)));
         assert_eq!(retried.due_at, Some(retried.updated_at));
         assert_eq!((retried.finished_at, retried.failures), (None, 0));
+        assert_eq!(retried.lasting, Lasting::default());
         assert_eq!(retried.upload_attempts, failed.upload_attempts);
         assert_eq!(retried.reason.clone().unwrap().code, ReasonCode::Operator);
         assert_eq!(subject.timeline(id).await.last().unwrap().0, kind.waiting_state().unwrap());

@@ -1,17 +1,18 @@
 //! A refetch fetches results or feedback of a final submission again, and delays no other step.
 
-use ferry_store::StoreError;
-use ferry_types::domain::later;
+use ferry_store::{Claim, StoreError};
 use ferry_types::domain::submission::{
-    FEEDBACK_KEY, LifecycleError, ReasonCode, State, StepKind, Transition,
+    DeliveryResult, FEEDBACK_KEY, LifecycleError, ReasonCode, State, StepKind, Transition,
 };
+use ferry_types::domain::{SubmissionId, later};
 
 use super::subject::{DAY, Subject, millis, new};
 use super::transitions as t;
+use super::webhooks::{tried, with_webhook};
 
 const RESULT: &str = "tableofresultids";
 
-async fn bytes(subject: &Subject, id: ferry_types::domain::SubmissionId, key: &str) -> Vec<u8> {
+async fn bytes(subject: &Subject, id: SubmissionId, key: &str) -> Vec<u8> {
     subject.store.content(id, key).await.unwrap().expect("it is stored").bytes
 }
 
@@ -25,7 +26,9 @@ pub(super) async fn results_are_replaced_only_by_the_ones_that_are_here(subject:
     assert_eq!(found.deadline, later(found.updated_at, millis(90_000)));
     assert_eq!(subject.timeline(id).await.last().unwrap().1, "refetch requested");
     // Asked for again, it is the same one.
-    subject.store.refetch(id, DAY).await.unwrap();
+    let lines = subject.timeline(id).await.len();
+    let again = subject.store.refetch(id, DAY).await.unwrap().submission;
+    assert_eq!((again.deadline, subject.timeline(id).await.len()), (found.deadline, lines));
     subject.step(StepKind::Collect, t::retried(StepKind::Collect, millis(1000))).await;
     assert_eq!(subject.get(id).await.reason.clone().unwrap().code, ReasonCode::Transient);
     subject.advance(millis(1000)).await;
@@ -118,6 +121,47 @@ pub(super) async fn only_a_final_submission_with_a_processing_token_is_refetched
         assert_eq!(subject.get(id).await, before);
         if state == State::Queued {
             subject.store.cancel(id).await.unwrap();
+        }
+    }
+}
+
+/// Accepts a submission with a webhook, and brings it to its end and its delivery.
+async fn completed(subject: &Subject, name: &str) -> (SubmissionId, Claim) {
+    let id = subject.accept(with_webhook(name)).await;
+    subject.bring_to(State::Completed).await;
+    let delivery = subject.claim_one(StepKind::Deliver).await;
+    assert_eq!(delivery.lease.id, id);
+    (id, delivery)
+}
+
+pub(super) async fn a_refetch_and_a_delivery_exclude_each_other(subject: Subject) {
+    let (id, delivery) = completed(&subject, "a").await;
+    let refused = subject.store.refetch(id, DAY).await.unwrap_err();
+    let delivering = LifecycleError::Delivering { id };
+    assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == delivering), "{refused:?}");
+    subject.commit(&delivery, tried(DeliveryResult::Delivered, None)).await;
+    subject.store.refetch(id, DAY).await.unwrap();
+    let refused = subject.store.redeliver(id).await.unwrap_err();
+    let refetching = LifecycleError::Refetching { id };
+    assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == refetching), "{refused:?}");
+    assert_eq!(subject.claim_one(StepKind::Collect).await.lease.id, id);
+}
+
+pub(super) async fn a_refetch_delivers_what_is_new_and_what_was_not_delivered(subject: Subject) {
+    let cases = [
+        (DeliveryResult::Delivered, t::completed(), true),
+        (DeliveryResult::Delivered, t::failed(), false),
+        (DeliveryResult::ServerError, t::failed(), true),
+    ];
+    for (n, (result, fetched, is_due)) in cases.into_iter().enumerate() {
+        let (id, delivery) = completed(&subject, &format!("{n}")).await;
+        subject.commit(&delivery, tried(result, None)).await;
+        subject.store.refetch(id, DAY).await.unwrap();
+        subject.step(StepKind::Collect, fetched).await;
+        if is_due {
+            assert_eq!(subject.claim_one(StepKind::Deliver).await.lease.id, id);
+        } else {
+            subject.assert_nothing_due(StepKind::Deliver).await;
         }
     }
 }

@@ -13,12 +13,12 @@ use super::transitions as t;
 
 const URL: &str = "https://example.com/hook?token=secret";
 
-fn with_webhook(name: &str) -> NewSubmission {
+pub(super) fn with_webhook(name: &str) -> NewSubmission {
     NewSubmission { webhook_url: Some(URL.to_owned()), ..new(name) }
 }
 
 /// Returns a worker's decision after a delivery attempt.
-fn tried(result: DeliveryResult, again: Option<u64>) -> Transition {
+pub(super) fn tried(result: DeliveryResult, again: Option<u64>) -> Transition {
     let delivery = Delivery { at: timestamp(0), attempt: 1, result, status: Some(200) };
     let next = Next::Delivery { delivery, again: again.map(millis) };
     Transition { failures: u32::from(again.is_some()), ..Transition::to(next) }
@@ -203,6 +203,60 @@ pub(super) async fn lost_uploads_do_not_count_against_the_delivery(subject: Subj
     subject.claim_one(StepKind::Deliver).await;
     subject.lose_workers().await;
     subject.assert_nothing_due(StepKind::Deliver).await;
+}
+
+pub(super) async fn a_committed_attempt_resets_the_count_of_lost_deliveries(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
+    subject.bring_to(State::Completed).await;
+    for _ in 0..2 {
+        for _ in 0..4 {
+            subject.claim_one(StepKind::Deliver).await;
+            subject.lose_workers().await;
+        }
+        subject.step(StepKind::Deliver, tried(DeliveryResult::ServerError, Some(0))).await;
+    }
+    subject.assert_due(&[id]).await;
+}
+
+pub(super) async fn a_receiver_that_is_gone_gets_no_later_outcome(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
+    subject.bring_to(State::Failed).await;
+    subject.step(StepKind::Deliver, tried(DeliveryResult::Gone, None)).await;
+    subject.store.retry(id, DAY).await.unwrap();
+    subject.bring_to(State::Completed).await;
+    assert_eq!(subject.state(id).await, State::Completed);
+    subject.assert_nothing_due(StepKind::Deliver).await;
+}
+
+pub(super) async fn failures_of_other_steps_do_not_delay_a_delivery(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
+    let failed = Transition { failures: 7, ..t::failed() };
+    subject.step(StepKind::Upload, failed).await;
+    assert_eq!(subject.get(id).await.failures, 0);
+    subject.step(StepKind::Deliver, tried(DeliveryResult::ServerError, Some(5000))).await;
+    assert_eq!(subject.get(id).await.failures, 1);
+    subject.store.redeliver(id).await.unwrap();
+    assert_eq!(subject.get(id).await.failures, 0, "an operator begins from the start");
+}
+
+pub(super) async fn a_running_delivery_is_not_requested_again(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
+    subject.bring_to(State::Completed).await;
+    subject.claim_one(StepKind::Deliver).await;
+    let before = (subject.get(id).await, subject.timeline(id).await);
+    subject.store.redeliver(id).await.unwrap();
+    assert_eq!((subject.get(id).await, subject.timeline(id).await), before);
+}
+
+pub(super) async fn a_redelivered_failure_is_retried_from_its_step(subject: Subject) {
+    let id = subject.accept(with_webhook("a")).await;
+    subject.bring_to(State::Processing).await;
+    subject.step(StepKind::Poll, t::failed()).await;
+    subject.step(StepKind::Deliver, tried(DeliveryResult::Delivered, None)).await;
+    subject.store.redeliver(id).await.unwrap();
+    let found = subject.store.retry(id, DAY).await.unwrap().submission;
+    assert_eq!((found.state, found.step), (State::Processing, Some(StepKind::Poll)));
+    assert_eq!(found.resume_step, None);
 }
 
 pub(super) async fn retention_does_not_wait_for_deliveries(subject: Subject) {
