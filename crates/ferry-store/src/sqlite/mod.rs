@@ -183,7 +183,7 @@ impl SqliteStore {
             let reader = idle().pop().map(|(_, connection)| connection);
             let connection = reader.map_or_else(|| access.open_reader(named.path()), Ok)?;
             let result = within_snapshot(&connection, |connection| {
-                let time = clock.read(standing::stored_time(connection).unwrap_or_default());
+                let time = clock.read(standing::stored_time(connection)?.unwrap_or_default());
                 op(&RecordReader {
                     connection,
                     policy: &policy,

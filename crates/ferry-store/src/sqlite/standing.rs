@@ -1,6 +1,6 @@
 //! Reads and changes what the file says of its history of events.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
 use crate::Standing;
@@ -77,15 +77,20 @@ pub(super) fn touch(connection: &Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-/// The stored time; `None` if it cannot be read.
-pub(super) fn stored_time(connection: &Connection) -> Option<StoredTime> {
+/// Reads the stored time; `None` if it is damaged. Any other error is none about the time: without it, due
+/// times would be off by all steps of the wall clock.
+pub(super) fn stored_time(connection: &Connection) -> Result<Option<StoredTime>, SqliteError> {
     let time = |row: &Row<'_>| {
         let boot: Option<i64> = row.get(3)?;
         let (offset, seen, monotonic) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(StoredTime { offset, seen, monotonic, boot: boot.map(i64::cast_unsigned) })
     };
     let text = "SELECT clock_offset, clock_seen, clock_monotonic, clock_boot FROM store";
-    connection.prepare_cached(text).ok()?.query_row([], time).ok()
+    let read = connection.prepare_cached(text)?.query_row([], time).optional();
+    read.or_else(|error| {
+        let error = SqliteError::from(error);
+        if error.is_of_a_row() { Ok(None) } else { Err(error) }
+    })
 }
 
 pub(super) fn save_time(connection: &Connection, time: StoredTime) -> Result<(), SqliteError> {

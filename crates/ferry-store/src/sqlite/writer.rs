@@ -210,10 +210,11 @@ impl WriterThread {
         // Nothing is written to a file that has no name any more.
         let named = self.named.check().inspect_err(|_| self.save_deleted_log());
         let started = named.and_then(|()| self.begin());
-        let mut started = started.map_err(|error| error.with_location(&self.location));
-        let stored = standing::stored_time(&self.connection);
-        let time = self.clock.read(stored.unwrap_or_default());
-        started = started.and_then(|()| self.move_starts(&time));
+        let started = started.map_err(|error| error.with_location(&self.location));
+        let stored = started.and_then(|()| self.stored_time());
+        let known = stored.as_ref().is_ok_and(Option::is_some);
+        let time = self.clock.read(stored.as_ref().ok().copied().flatten().unwrap_or_default());
+        let mut started = stored.and_then(|_| self.move_starts(&time));
         let mut effects = Effects::at(time);
         let changes = self.connection.total_changes();
         let mut responses = Vec::with_capacity(work.len());
@@ -227,9 +228,8 @@ impl WriterThread {
             }
         }
         let is_changed = self.connection.total_changes() != changes;
-        let outcome = started.and_then(|()| {
-            self.commit(&effects, time.to_store(is_changed).filter(|_| stored.is_some()))
-        });
+        let outcome = started
+            .and_then(|()| self.commit(&effects, time.to_store(is_changed).filter(|_| known)));
         if outcome.is_ok() {
             self.clock.passed(&time, &self.location);
             self.compare(&requested);
@@ -268,6 +268,14 @@ impl WriterThread {
             }
             Err(error) => warn!(%error, "cannot save the deleted write-ahead log yet, retrying"),
         }
+    }
+
+    fn stored_time(&self) -> Result<Option<StoredTime>, StoreError> {
+        standing::stored_time(&self.connection).map_err(|error| {
+            // Where this fails too, the next BEGIN does, and says why.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            error.with_location(&self.location)
+        })
     }
 
     /// Before the jobs of the transaction, which may bring further starts.

@@ -86,6 +86,21 @@ async fn what_was_accepted_and_begun_survives_the_end_of_the_process() {
 }
 
 #[tokio::test]
+async fn a_write_without_the_stored_time_fails_and_the_next_one_succeeds() {
+    let file = SqliteFile::new();
+    let subject = Subject::at(file.clone()).await;
+    let rename = |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE store RENAME COLUMN {from} TO {to}");
+        file.connection().execute(&sql, []).unwrap();
+    };
+    rename("clock_offset", "other");
+    let failed = subject.store.accept(vec![new("a")]).await.unwrap_err();
+    assert!(failed.to_string().contains("clock_offset"), "{failed}");
+    rename("other", "clock_offset");
+    subject.accept(new("a")).await;
+}
+
+#[tokio::test]
 async fn a_commit_is_in_the_file_when_it_returns() {
     let file = SqliteFile::new();
     let subject = Subject::at(file.clone()).await;
