@@ -102,7 +102,7 @@ impl AuditFile {
         // The log is opened each time, so that it can be moved away.
         let mut log = appending(&self.path)?;
         let Tail { last, is_torn, is_empty } = Tail::of(&mut log)?;
-        let mut newest = newest(noted(&mut chain), last);
+        let mut newest = newest(noted(&mut chain)?, last);
         // A line that was interrupted stays, and is none.
         let mut lines = if is_torn { "\n".to_owned() } else { String::new() };
         let mut heads = Vec::with_capacity(texts.len());
@@ -161,16 +161,25 @@ impl Tail {
     }
 }
 
-/// The newest record of the chain beside the log at `path`, if there is one.
-pub(super) fn noted_beside(path: &Path) -> Option<Head> {
-    File::open(beside(path)).ok().and_then(|mut chain| noted(&mut chain))
+/// The newest record of the chain beside the log at `path`, if there is one. A file that cannot be read is
+/// an error: without it, a log whose end was removed would look whole.
+pub(super) fn noted_beside(path: &Path) -> io::Result<Option<Head>> {
+    let beside = beside(path);
+    match File::open(&beside).and_then(|mut chain| noted(&mut chain)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map_err(|error| {
+            let text = format!("cannot read `{}`: {error}", beside.display());
+            io::Error::new(error.kind(), text)
+        }),
+    }
 }
 
-fn noted(chain: &mut File) -> Option<Head> {
-    let mut text = String::new();
-    chain.seek(SeekFrom::Start(0)).ok()?;
-    chain.read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+/// `None` if the file is new, or a process ended while it wrote.
+fn noted(chain: &mut File) -> io::Result<Option<Head>> {
+    let mut text = Vec::new();
+    chain.seek(SeekFrom::Start(0))?;
+    chain.read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).ok())
 }
 
 fn note(chain: &mut File, head: &Head) -> io::Result<()> {

@@ -49,7 +49,7 @@ pub struct Finding {
 /// be that of a record.
 pub fn verify(files: &[PathBuf], known: Option<&str>) -> io::Result<Verification> {
     // Before the file is read, so that records that are appended meanwhile are no contradiction.
-    let noted = files.last().and_then(|file| noted_beside(file));
+    let noted = files.last().map_or(Ok(None), |file| noted_beside(file))?;
     let mut reading = Reading { known, ..Reading::default() };
     for file in files {
         reading.read(file)?;

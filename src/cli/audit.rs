@@ -57,7 +57,9 @@ impl AuditCommand {
                 CliError::new(Exit::Usage, anyhow::Error::new(error).context(what))
             })?;
         }
-        let found = verify(&files, known.as_deref())?;
+        let found = verify(&files, known.as_deref()).map_err(|error| {
+            CliError::new(Exit::Usage, anyhow::Error::new(error).context("cannot verify"))
+        })?;
         let is_whole = found.violations == 0;
         if ui.json {
             let mut object = json!(found);

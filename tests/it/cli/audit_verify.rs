@@ -151,6 +151,16 @@ fn an_action_without_an_outcome_is_listed() {
 }
 
 #[test]
+fn a_log_whose_end_cannot_be_checked_is_not_called_whole() {
+    let ferry = logged();
+    let chain = ferry.path("audit.jsonl.chain");
+    std::fs::remove_file(&chain).unwrap();
+    std::fs::create_dir(&chain).unwrap();
+    let ran = ferry.run(&["audit", "verify"]).exits(2);
+    assert!(ran.stderr.contains("cannot read `audit.jsonl.chain`"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_log_that_is_not_there_is_an_error_of_its_own() {
     let ferry = Ferry::new();
     let ran = ferry.run(&["audit", "verify"]).exits(2);
