@@ -118,7 +118,9 @@ async fn losing_the_first_answer(served: &Served) -> String {
         // A small request comes in one or two pieces, and ends with its JSON.
         let mut length = 0;
         while !request[..length].ends_with(b"}") {
-            length += first.read(&mut request[length..]).await.unwrap();
+            let more = first.read(&mut request[length..]).await.unwrap();
+            assert!(more > 0, "the request breaks off after {length} bytes");
+            length += more;
         }
         server.write_all(&request[..length]).await.unwrap();
         server.read_exact(&mut [0; 12]).await.unwrap();

@@ -1,6 +1,7 @@
 //! Datasets that are validated, looked at row by row, corrected cell by cell, and compared.
 
 use ferry_client::Client;
+use ferry_testing::Wait;
 use ferry_types::contract::{CorrectRequest, Problem, ProblemKind, RowsOnly, SubmissionRequest};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Edit, MAX_EDITS, Table};
@@ -82,7 +83,9 @@ async fn rows_stand_beside_the_feedback_about_their_cells() {
     );
     assert_eq!(page["columns"][1], "StartDate");
     let (mut from, mut rows) = (1, 0);
+    let wait = Wait::begin("the last rows");
     loop {
+        wait.check();
         let page =
             served.get(&format!("/v1/submissions/{id}/rows?from={from}&count=2")).await.json();
         rows += page["rows"].as_array().unwrap().len();

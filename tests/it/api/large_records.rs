@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ferry_testing::Wait;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
@@ -63,7 +64,9 @@ fn a_page_of_large_submissions_has_fewer_and_leads_to_the_others() {
         victim.submit_large(80).await;
         let (mut found, mut pages, mut path) =
             (Vec::new(), 0, "/v1/submissions?limit=80".to_owned());
+        let wait = Wait::begin("the last page");
         loop {
+            wait.check();
             let page = victim.get(&path).await;
             assert!(page.text().len() < 6 << 20, "{} bytes", page.text().len());
             let page: Value = serde_json::from_str(&page.text()).unwrap();

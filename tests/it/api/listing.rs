@@ -1,5 +1,6 @@
 //! Lists, single submissions and how they came to be.
 
+use ferry_testing::Wait;
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,7 +16,9 @@ async fn lists_are_filtered_and_continue_at_a_cursor() {
     }
     let mut names = Vec::new();
     let mut path = "/v1/submissions?limit=2".to_owned();
+    let wait = Wait::begin("the last page");
     loop {
+        wait.check();
         let page = served.get(&path).await.json();
         let shown = page["submissions"].as_array().unwrap().clone();
         names.extend(shown.iter().map(|one| one["name"].as_str().unwrap().to_owned()));

@@ -1,5 +1,6 @@
 //! `ferry list` and `ferry stats`: what is there, and how much.
 
+use ferry_testing::Wait;
 use insta::assert_snapshot;
 
 use super::harness::{Ferry, GOOD, Platform, REJECTED, assert_is_submission};
@@ -78,7 +79,9 @@ fn a_cursor_continues_where_a_list_ended() {
     let all = ferry.run(&["list", "--all"]).ok();
     assert_eq!(all.stderr, "");
     let (mut ids, mut cursor) = (Vec::new(), None::<String>);
+    let wait = Wait::begin("the last page");
     loop {
+        wait.check();
         let mut args = vec!["list", "--limit", "2"];
         if let Some(cursor) = &cursor {
             args.extend(["--cursor", cursor]);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ferry_store::{Deadline, NewSubmission, Payload};
+use ferry_testing::Wait;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, timestamp};
@@ -94,7 +95,9 @@ async fn the_list_is_filtered_and_continued_and_an_id_opens_its_submission() {
     served.world.app.store.cancel(ids[3]).await.unwrap();
     let tab = Tab::at(format!("http://{}", served.address));
     let (mut path, mut rows) = ("/console/submissions".to_owned(), Vec::new());
+    let wait = Wait::begin("the last page");
     loop {
+        wait.check();
         let page = tab.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         rows.extend(page.text.split("data-row=\"").skip(1).map(|row| row[..26].to_owned()));

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ferry_testing::Wait;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
 use reqwest::Method;
@@ -56,7 +57,9 @@ async fn rows_of_a_dataset_are_there_in_windows_with_what_the_platform_says_abou
     let mut path = link(&one, "Rows of the dataset").unwrap();
     assert!(received(&tab, &path).await <= 48 << 10, "a page with its files has 60 KiB");
     let mut seen = Vec::new();
+    let wait = Wait::begin("the last page");
     loop {
+        wait.check();
         let page = tab.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         assert!(!page.text.contains("<b>bold"), "{}", page.text);

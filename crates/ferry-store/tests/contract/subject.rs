@@ -84,11 +84,16 @@ impl Clock for ManualClock {
 /// store, which halves the time to build the contracts.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// Longer than any contract takes on a busy machine.
+const LIMIT: Duration = Duration::from_mins(10);
+
 /// Checks a contract on a new subject.
 pub(super) fn check(open: fn() -> Boxed<Subject>, contract: fn(Subject) -> Boxed<()>) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { contract(open().await).await });
+    // Also of one that reads page after page of a list that has no last one.
+    let ended = async { tokio::time::timeout(LIMIT, contract(open().await)).await };
+    runtime.block_on(ended).expect("the contract has an end");
 }
 
 /// Location of the data of one contract.

@@ -244,6 +244,7 @@ pub(super) async fn a_running_delivery_is_not_requested_again(subject: Subject) 
     subject.bring_to(State::Completed).await;
     subject.claim_one(StepKind::Deliver).await;
     let before = (subject.get(id).await, subject.timeline(id).await);
+    subject.advance(millis(10)).await;
     subject.store.redeliver(id).await.unwrap();
     assert_eq!((subject.get(id).await, subject.timeline(id).await), before);
 }
