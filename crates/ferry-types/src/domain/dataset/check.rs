@@ -142,7 +142,7 @@ impl<'a> Check<'a> {
 
     /// Counts the rows that are not checked.
     fn count_rest(&mut self, records: &mut Records<'_>) {
-        while let Some(has_values) = records.pass() {
+        while let Some((_, has_values)) = records.pass() {
             self.listing.report.rows += u64::from(has_values);
             self.listing.report.unchecked_rows += u64::from(has_values);
         }

@@ -8,7 +8,7 @@ use csv::ByteRecord;
 use super::bytes::{text_of, without_bom};
 use super::edits::{EditError, RowEdits, TextEdits};
 use super::opening::Opening;
-use super::records::{Records, is_blank, value};
+use super::records::{Records, value};
 use super::schema::Table;
 
 /// A text with edits in it, and the number of changes.
@@ -85,14 +85,15 @@ impl Editing<'_> {
         let mut is_header = opening.has_header;
         while let Some((wanted, _)) = rows.peek() {
             let wanted = *wanted;
-            let Some(span) = records.read(&mut record) else {
+            let Some((span, has_values)) = records.pass() else {
                 return Err(EditError::NoRow { table: self.table, row: wanted });
             };
-            if is_blank(&record) {
+            if !has_values {
                 continue;
             }
             number += u64::from(!std::mem::take(&mut is_header));
             if let Some((_, row)) = rows.next_if(|(row, _)| *row == number) {
+                records.read_passed(&span, &mut record);
                 self.edit(number, &span, records.cells(), row)?;
             }
         }

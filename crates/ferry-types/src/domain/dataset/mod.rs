@@ -38,6 +38,6 @@ pub use difference::{CellDifference, Difference, RowDifference};
 pub use editing::{Edited, edited};
 pub use edits::{Edit, EditError, Edits, MAX_EDITS, RowEdits, TextEdits};
 pub use report::{Kind, MAX_PROBLEMS, Problem, Report, Severity, grouped};
-pub(super) use rows::{Row, each_row};
+pub(super) use rows::{Row, each_row, each_wanted_row};
 pub use schema::{Column, ColumnType, Table};
-pub use window::{ShownRow, Window, sheet, window};
+pub use window::{Bookmarks, ShownRow, Window, marked_window, sheet, window};

@@ -6,7 +6,7 @@ use csv::ByteRecord;
 
 use super::bytes::text_of;
 use super::opening::Opening;
-use super::records::{Lines, Records, is_blank};
+use super::records::{Lines, Records};
 use super::schema::Table;
 
 /// A record of a valid text, as [`each_row`] shows it.
@@ -24,20 +24,35 @@ pub(in crate::domain) struct Row<'a> {
 
 /// Shows every record of a text of `table`, the header first if there is one. Rows of empty cells are
 /// left out, as in the canonical form.
-pub(in crate::domain) fn each_row(table: Table, text: &str, mut visit: impl FnMut(&Row<'_>)) {
+pub(in crate::domain) fn each_row(table: Table, text: &str, visit: impl FnMut(&Row<'_>)) {
+    each_wanted_row(table, text, |_, _| true, visit);
+}
+
+/// The same for the header, and for the rows of which `is_wanted` says so by their number and the lines that
+/// were uploaded: it passes over the others without their cells.
+pub(in crate::domain) fn each_wanted_row(
+    table: Table,
+    text: &str,
+    is_wanted: impl Fn(u64, &Range<u64>) -> bool,
+    mut visit: impl FnMut(&Row<'_>),
+) {
     let bytes = text_of(text.as_bytes());
     let opening = Opening::of(table, bytes);
     let (mut records, mut lines) = (Records::new(bytes, opening.start, b','), Lines::new(bytes));
     let (mut record, mut number, mut uploaded) = (ByteRecord::new(), 0, 1);
     let mut is_header = opening.has_header;
-    while let Some(span) = records.read(&mut record) {
-        if is_blank(&record) {
+    while let Some((span, has_values)) = records.pass() {
+        if !has_values {
             continue;
         }
-        number += u64::from(!std::mem::take(&mut is_header));
+        let is_row = !std::mem::take(&mut is_header);
+        number += u64::from(is_row);
         let line = lines.at(span.start);
         let end = uploaded + lines.at(span.end) - line + 1;
-        visit(&Row { number, line, uploaded: uploaded..end, record: &record });
+        if !is_row || is_wanted(number, &(uploaded..end)) {
+            records.read_passed(&span, &mut record);
+            visit(&Row { number, line, uploaded: uploaded..end, record: &record });
+        }
         uploaded = end;
     }
 }

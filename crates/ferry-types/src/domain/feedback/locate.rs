@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::read::{RawItem, excerpt};
 use super::row_numbering::{RowNumbering, candidates};
-use crate::domain::dataset::{Row, Table, each_row, trim};
+use crate::domain::dataset::{Row, Table, each_wanted_row, trim};
 use crate::domain::sanitize::sanitize;
 
 /// A value may have so many bars.
@@ -209,12 +209,14 @@ impl Rows {
     fn read(table: Table, text: &str, wanted: &BTreeSet<u64>) -> Self {
         let mut read =
             Self { table, header: None, by_number: HashMap::new(), by_line: BTreeMap::new() };
-        each_row(table, text, |row| {
+        let is_wanted = |number: u64, uploaded: &Range<u64>| {
+            candidates(number).any(|said| wanted.contains(&said))
+                || wanted.range(uploaded.clone()).next().is_some()
+        };
+        each_wanted_row(table, text, is_wanted, |row| {
             if row.number == 0 {
                 read.header = Some(row.record.clone());
-            } else if candidates(row.number).any(|said| wanted.contains(&said))
-                || wanted.range(row.uploaded.clone()).next().is_some()
-            {
+            } else {
                 let found = (row.line, row.uploaded.clone(), row.record.clone());
                 read.by_number.insert(row.number, found);
                 read.by_line.insert(row.uploaded.start, row.number);
