@@ -11,7 +11,7 @@ use ferry_types::domain::Timestamp;
 
 /// Results count for so many times as long as the checks took, if that can be noticed, and at most for so long.
 const SHARE: u32 = 100;
-const NOTICED: Duration = Duration::from_millis(200);
+const NOTICED: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// Results of the checks.
@@ -57,8 +57,9 @@ mod tests {
     #[test]
     fn checks_that_take_long_are_made_seldom() {
         let millis = Duration::from_millis;
-        assert_eq!(shared_for(millis(199)), None);
-        assert_eq!(shared_for(millis(200)), Some(Duration::from_secs(20)));
+        assert_eq!(shared_for(millis(19)), None);
+        assert_eq!(shared_for(millis(20)), Some(Duration::from_secs(2)));
+        assert_eq!(shared_for(millis(190)), Some(Duration::from_secs(19)));
         assert_eq!(shared_for(Duration::from_secs(12)), Some(Duration::from_mins(20)));
         assert_eq!(shared_for(Duration::from_hours(1)), Some(LONGEST));
     }
