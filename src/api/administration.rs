@@ -196,9 +196,7 @@ pub(super) async fn audit(
         return Err(ApiError::new(ProblemKind::StateConflict, what));
     };
     let most = query.limit.unwrap_or_default().0;
-    let memory = shared.response_memory.permit(&caller.owner);
-    let bytes = RECORD_BYTES * most as u64;
-    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
+    let _memory = shared.response_permit(&caller, RECORD_BYTES * most as u64)?;
     let before = query.cursor.as_ref().map(|cursor| cursor.0);
     let read = blocking(move || newest_records(&path, before, most, |record| query.holds(record)));
     let found = match read.await {

@@ -12,13 +12,14 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::found::{Found, ResultKey};
 use super::json::Json;
+use super::loaded::Loaded;
 use super::openapi::{BYTES, CSV};
 use super::params::Flag;
 use super::query::Query;
 use super::response_memory::Reserved;
 use super::shared::Shared;
 use crate::charset::text;
-use ferry_store::{Payload, StoreError};
+use ferry_store::{Payload, StoreError, compute};
 use ferry_types::contract::FeedbackForm;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::feedback::{FeedbackItem, as_csv, locate, read};
@@ -116,21 +117,27 @@ pub(super) fn no_events(id: SubmissionId) -> ApiError {
     ApiError::not_found(format!("submission {id} has no event data"))
 }
 
-/// The dataset of a submission with the feedback about it, of which there may be none, and the memory for
-/// both.
-pub(super) async fn payload_and_feedback(
+/// The dataset of a submission with the feedback about it, of which there may be none.
+pub(super) async fn loaded(
     shared: &Shared,
     caller: &Caller,
     submission: &Submission,
-) -> Result<(Arc<MemoryPermit>, Arc<Payload>, Vec<FeedbackItem>), ApiError> {
+) -> Result<Arc<Loaded>, ApiError> {
+    if let Some(last) = shared.last_loaded.get(submission) {
+        return Ok(last);
+    }
     let bytes = bytes_of(submission, FEEDBACK_KEY).saturating_add(submission.payload_bytes);
-    let memory = reserve(shared, caller, bytes)?;
-    let payload = Arc::new(payload(shared, submission).await?);
-    let items = match shared.store().content(submission.id, FEEDBACK_KEY).await? {
-        Some(content) => items(content, Some(payload.clone())).await,
-        None => Vec::new(),
-    };
-    Ok((memory, payload, items))
+    let memory = shared.response_permit(caller, bytes.saturating_mul(2))?;
+    let mut payload = payload(shared, submission).await?;
+    let mut items = Vec::new();
+    if let Some(content) = shared.store().content(submission.id, FEEDBACK_KEY).await? {
+        (items, payload) = located(content, payload).await;
+    }
+    // It was unpacked.
+    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
+    let loaded = Arc::new(Loaded::new(submission, payload, items, memory));
+    shared.last_loaded.put(&loaded);
+    Ok(loaded)
 }
 
 fn csv(text: String) -> Content {
@@ -147,10 +154,7 @@ pub(super) fn reserve(
     caller: &Caller,
     bytes: u64,
 ) -> Result<Arc<MemoryPermit>, ApiError> {
-    let memory = shared.response_memory.permit(&caller.owner);
-    let bytes = bytes.saturating_mul(2);
-    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
-    Ok(Arc::new(memory))
+    shared.response_permit(caller, bytes.saturating_mul(2)).map(Arc::new)
 }
 
 /// Shows the feedback, with the rows that it means.
@@ -186,25 +190,26 @@ pub(super) async fn feedback_items(
     match shared.store().content(submission.id, FEEDBACK_KEY).await? {
         Some(content) => {
             let payload = match shared.store().payload(submission.id).await {
-                Ok(payload) => Some(Arc::new(payload)),
-                Err(StoreError::NotFound(_)) => None,
+                Ok(payload) => payload,
+                // No row is found in it.
+                Err(StoreError::NotFound(_)) => Payload::default(),
                 Err(error) => return Err(error.into()),
             };
-            Ok((memory, items(content, payload).await))
+            Ok((memory, located(content, payload).await.0))
         }
         None if submission.state == SubmissionState::Completed => Ok((memory, Vec::new())),
         None => Err(missing(submission, "feedback")),
     }
 }
 
-/// Runs beside the threads that answer requests: a dataset may be large.
-async fn items(content: Content, payload: Option<Arc<Payload>>) -> Vec<FeedbackItem> {
-    let located = tokio::task::spawn_blocking(move || {
-        let data = payload.as_ref().map(|payload| payload.data.as_str());
-        let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        locate(&read(&text(content.content_type.as_deref(), &content.bytes)), data, events)
-    });
-    located.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+/// The feedback with its rows, found beside the threads that answer requests: a dataset may be large.
+async fn located(content: Content, payload: Payload) -> (Vec<FeedbackItem>, Payload) {
+    let bytes = payload.bytes().saturating_add(content.bytes.len() as u64);
+    compute(bytes, move || {
+        let raw = read(&text(content.content_type.as_deref(), &content.bytes));
+        (locate(&raw, Some(&payload.data), payload.event_data.as_deref()), payload)
+    })
+    .await
 }
 
 /// The bytes as they were stored, which no browser runs.

@@ -59,10 +59,7 @@ pub(super) fn reserve(
     caller: &Caller,
     submissions: usize,
 ) -> Result<MemoryPermit, ApiError> {
-    let memory = shared.response_memory.permit(&caller.owner);
-    let bytes = SUBMISSION_BYTES * submissions as u64;
-    memory.resize(shared.response_memory.most(bytes, &caller.owner))?;
-    Ok(memory)
+    shared.response_permit(caller, SUBMISSION_BYTES * submissions as u64)
 }
 
 pub(super) fn view(found: SubmissionDetail) -> SubmissionView {

@@ -11,14 +11,14 @@ use super::content;
 use super::error::ApiError;
 use super::found::Found;
 use super::json::Json;
+use super::loaded::Loaded;
 use super::params::{FirstRow, RowCount};
 use super::query::Query;
-use super::response_memory::Reserved;
 use super::shared::Shared;
 use ferry_store::compute;
 use ferry_types::contract::{CellFeedback, RowView, RowsOnly, RowsView};
-use ferry_types::domain::dataset::{ShownRow, Table, window};
-use ferry_types::domain::feedback::{FeedbackItem, marks};
+use ferry_types::domain::dataset::{ShownRow, Table, marked_window};
+use ferry_types::domain::feedback::marks;
 
 /// The rows to show.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -42,27 +42,28 @@ pub(super) async fn rows(
     caller: Caller,
     Found(found): Found,
     Query(query): Query<RowsQuery>,
-) -> Result<Reserved<Json<RowsView>>, ApiError> {
+) -> Result<Json<RowsView>, ApiError> {
     let table = query.table.unwrap_or(Table::Data);
     let bytes = found.submission.payload_bytes;
-    let (memory, payload, items) =
-        content::payload_and_feedback(&shared, &caller, &found.submission).await?;
+    let loaded = content::loaded(&shared, &caller, &found.submission).await?;
     let id = found.submission.id;
     let view = compute(bytes, move || {
         let text = match table {
-            Table::Data => Some(payload.data.as_str()),
-            Table::Events => payload.event_data.as_deref(),
+            Table::Data => Some(loaded.payload.data.as_str()),
+            Table::Events => loaded.payload.event_data.as_deref(),
         };
         let text = text.ok_or_else(|| content::no_events(id))?;
-        Ok::<RowsView, ApiError>(view(table, text, &items, &query))
+        Ok::<RowsView, ApiError>(view(table, text, &loaded, &query))
     });
-    Ok(Reserved(Some(memory), Json(view.await?)))
+    view.await.map(Json)
 }
 
-fn view(table: Table, text: &str, items: &[FeedbackItem], query: &RowsQuery) -> RowsView {
+fn view(table: Table, text: &str, loaded: &Loaded, query: &RowsQuery) -> RowsView {
+    let items = &loaded.items;
     let marks = marks(items, table);
     let of: Option<BTreeSet<u64>> = query.only.map(|_| marks.keys().copied().collect());
-    let window = window(table, text, query.from.0, query.count.0, of.as_ref());
+    let (rows, bookmarks) = ((query.from.0, query.count.0), loaded.bookmarks(table));
+    let window = marked_window(table, text, rows, of.as_ref(), &mut bookmarks.lock());
     let row = |shown: ShownRow| RowView {
         feedback: marks.get(&shown.row).map_or_else(Vec::new, |marks| {
             let feedback = marks.iter().map(|mark| CellFeedback {

@@ -14,14 +14,17 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::attempts::Attempts;
-use super::body_memory::BodyMemory;
+use super::body_memory::{BodyMemory, MemoryPermit};
+use super::caller::Caller;
 use super::capacity::Capacity;
 use super::console::mode::ConsoleMode;
 use super::console::session::SessionSecret;
+use super::error::ApiError;
 use super::event_poller::EventPoller;
 use super::event_reads::EventReads;
 use super::keys::Keys;
 use super::limits::ApiLimits;
+use super::loaded::LastLoaded;
 use super::metrics::HttpMetrics;
 use super::openapi::Documents;
 use super::slots::Slots;
@@ -122,6 +125,8 @@ pub(super) struct Shared {
     pub(super) denied_actions: Attempts<String>,
     /// Abandoned webhooks, counted lately.
     pub(super) abandoned: AbandonedWebhooks,
+    /// The last large dataset whose rows were shown.
+    pub(super) last_loaded: LastLoaded,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
 }
@@ -154,6 +159,7 @@ impl Shared {
             failed_logins: Attempts::new(LOGINS),
             denied_actions: Attempts::new(DENIALS),
             abandoned: AbandonedWebhooks::default(),
+            last_loaded: LastLoaded::default(),
             documents,
             rng: Mutex::new(Rng::with_seed(parts.seed)),
             parts,
@@ -162,6 +168,22 @@ impl Shared {
 
     pub(super) fn store(&self) -> &dyn Store {
         self.parts.store.as_ref()
+    }
+
+    /// Memory for so many bytes of a response, or as many as the caller can have at all, before they are read.
+    /// A dataset that stays in memory for its next rows gives way.
+    pub(super) fn response_permit(
+        &self,
+        caller: &Caller,
+        bytes: u64,
+    ) -> Result<MemoryPermit, ApiError> {
+        let memory = self.response_memory.permit(&caller.owner);
+        let bytes = self.response_memory.most(bytes, &caller.owner);
+        match memory.resize(bytes) {
+            Err(_) if self.last_loaded.forget() => memory.resize(bytes)?,
+            result => result?,
+        }
+        Ok(memory)
     }
 
     /// A new id for a request.

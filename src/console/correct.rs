@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
+use parking_lot::Mutex;
 
 use super::feedback::{Cause, by_cause, shorten};
 use super::frame::Frame;
@@ -12,7 +13,7 @@ use super::text::{Sentence, number, said, visible};
 use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::{CorrectView, Problem, RowProblem, SubmissionView};
-use ferry_types::domain::dataset::{Edits, Table};
+use ferry_types::domain::dataset::{Bookmarks, Edits, Table};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// Problems of a check that are listed.
@@ -35,6 +36,8 @@ pub(crate) struct Correcting<'a> {
     pub(crate) base: String,
     /// The rows to show.
     pub(crate) shown: GridView,
+    /// The bookmarks of the text that they are of.
+    pub(crate) bookmarks: &'a Mutex<Bookmarks>,
     /// The result of the last check.
     pub(crate) outcome: Outcome,
 }
@@ -130,7 +133,10 @@ impl CorrectPage {
             omitted_causes: some_number(omitted_causes as u64),
             tables: tables.map(|table| (table, table == one.shown.table)).collect(),
             shown: one.shown,
-            grid: Grid::new((one.payload, one.edits), one.shown, &marks),
+            grid: {
+                let bookmarks = &mut one.bookmarks.lock();
+                Grid::new((one.payload, one.edits), one.shown, &marks, bookmarks)
+            },
         }
     }
 }

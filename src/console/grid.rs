@@ -6,7 +6,7 @@ use super::text::visible;
 use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::RowProblem;
-use ferry_types::domain::dataset::{Edits, RowEdits, ShownRow, Table, window};
+use ferry_types::domain::dataset::{Bookmarks, Edits, RowEdits, ShownRow, Table, marked_window};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// Rows of a window: of all rows, and of those with messages.
@@ -144,6 +144,7 @@ impl Grid {
         (payload, edits): (&Payload, &Edits),
         shown: GridView,
         marks: &Marks,
+        bookmarks: &mut Bookmarks,
     ) -> Self {
         let (table, from) = (shown.table, shown.from);
         let text = match table {
@@ -161,7 +162,7 @@ impl Grid {
             .filter(|row| *row > 0)
             .collect();
         let (count, of) = if shown.all { (ROWS, None) } else { (ROWS_WITH_MESSAGES, Some(of)) };
-        let window = window(table, text, from, count, of.as_ref());
+        let window = marked_window(table, text, (from, count), of.as_ref(), bookmarks);
         let mut rows = Vec::new();
         if from == 1
             && let Some(first) = edits.get(0)

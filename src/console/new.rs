@@ -10,7 +10,7 @@ use super::text::{Sentence, said, visible};
 use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::{Problem, RowProblem, ValidateView};
-use ferry_types::domain::dataset::{Edits, Table};
+use ferry_types::domain::dataset::{Bookmarks, Edits, Table};
 
 /// Problems that are listed, and those of each of several files.
 const MOST_PROBLEMS: usize = 200;
@@ -178,5 +178,6 @@ fn rows(fields: &mut NewFields, problems: &[RowProblem]) -> Option<(Table, Grid)
     marks.add_problems(problems, table, Some);
     fields.rows_of = fingerprint(&payload);
     let shown = GridView { table, from: 1, all: false };
-    Some((table, Grid::new((&payload, &Edits::default()), shown, &marks)))
+    let texts = (&payload, &Edits::default());
+    Some((table, Grid::new(texts, shown, &marks, &mut Bookmarks::default())))
 }

@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::grid::{Marks, column};
 use super::text::{Sentence, number, visible};
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::dataset::{ShownRow, Table, Window, sheet, window};
+use ferry_types::domain::dataset::{Bookmarks, ShownRow, Table, Window, marked_window, sheet};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// Rows of a window, and of what the page of the submission shows of a result.
@@ -181,13 +181,14 @@ impl RowsView {
 }
 
 impl RowsPage {
-    /// The page of a text of a dataset; `has_other` if the dataset has another one.
+    /// The page of a text of a dataset; `has_other` if the dataset has another one. Of the text, the feedback and
+    /// the bookmarks are known.
     pub(crate) fn of_dataset(
         frame: Frame,
         view: &SubmissionView,
         shown: RowsView,
         (table, text, has_other): (Table, &str, bool),
-        items: &[FeedbackItem],
+        (items, bookmarks): (&[FeedbackItem], &mut Bookmarks),
     ) -> Self {
         let id = view.id.to_string();
         let marks = Marks::of_feedback(items, table);
@@ -200,7 +201,8 @@ impl RowsPage {
         let switched = RowsView { has_feedback: !shown.has_feedback, ..shown.at(1) };
         let switch = if shown.has_feedback { "All rows" } else { "Only rows with feedback" };
         let only = shown.has_feedback.then_some(&of);
-        let seen = SeenRows::new(window(table, text, shown.from, ROWS, only), &marks);
+        let window = marked_window(table, text, (shown.from, ROWS), only, bookmarks);
+        let seen = SeenRows::new(window, &marks);
         Self {
             title: title.to_owned(),
             other: has_other.then(|| (other.path(&id), other_title)),

@@ -10,7 +10,7 @@ use ferry_types::domain::submission::{Priority, Submission, SubmissionParts, Web
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent, later};
 
 /// A dataset: what is uploaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
     /// `Data`, as CSV text.
     pub data: String,

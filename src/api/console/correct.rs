@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::super::body::{json_within, receive};
 use super::super::body_memory::MemoryPermit;
-use super::super::content::{payload_and_feedback, reserve};
+use super::super::content::{loaded, reserve};
 use super::super::correct::{MOST_VALUES, Revising};
 use super::super::dataset::{Parts, multipart};
 use super::super::error::ApiError;
 use super::super::found::Found;
+use super::super::loaded::Loaded;
 use super::super::query::Query;
-use super::super::response_memory::Reserved;
 use super::super::shared::Shared;
 use super::super::submit::may_be_revised;
 use super::form::is_form;
@@ -25,11 +25,10 @@ use super::respond::{page, see};
 use super::typed::Typed;
 use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
 use crate::pipeline::{SourceLabels, decode};
-use ferry_store::{Payload, SubmissionDetail, compute};
+use ferry_store::{SubmissionDetail, compute};
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Edit, EditError, Edits, Table, derived};
-use ferry_types::domain::feedback::FeedbackItem;
 
 /// The largest form, and the most fields of it.
 const LARGEST: u64 = 8 << 20;
@@ -63,11 +62,9 @@ pub(in crate::api) struct Sent {
 }
 
 /// A submission with its dataset and feedback.
-struct Loaded {
+struct Opening {
     found: SubmissionDetail,
-    payload: Arc<Payload>,
-    items: Vec<FeedbackItem>,
-    memory: Arc<MemoryPermit>,
+    loaded: Arc<Loaded>,
 }
 
 impl FromRequest<Arc<Shared>> for Sent {
@@ -194,17 +191,18 @@ impl Sent {
 async fn of_copies(
     shared: &Shared,
     reader: &Reader,
-    payload: Arc<Payload>,
+    loaded: Arc<Loaded>,
     (data, events): (Vec<u8>, Option<Vec<u8>>),
 ) -> Result<(Edits, Vec<String>), ApiError> {
     let copied = data.len() + events.as_ref().map_or(0, Vec::len);
     // The rows of both are compared in a form of their own.
-    let bytes = payload.bytes().saturating_add(copied as u64);
+    let bytes = loaded.payload.bytes().saturating_add(copied as u64);
     let _memory = reserve(shared, &reader.caller, bytes)?;
     let found = compute(bytes, move || {
         let (data, events) =
             decode(data, events, &SourceLabels::default()).map_err(ApiError::dataset)?;
-        let data = Some(data).filter(|copy| !copy.is_empty());
+        let (payload, data) = (&loaded.payload, Some(data));
+        let data = data.filter(|copy| !copy.is_empty());
         let texts = [
             (Table::Data, Some(&payload.data), data),
             (Table::Events, payload.event_data.as_ref(), events),
@@ -232,11 +230,10 @@ async fn load(
     shared: &Shared,
     reader: &Reader,
     found: SubmissionDetail,
-) -> Result<Loaded, ApiError> {
+) -> Result<Opening, ApiError> {
     may_be_revised(&found.submission)?;
-    let (memory, payload, items) =
-        payload_and_feedback(shared, &reader.caller, &found.submission).await?;
-    Ok(Loaded { found, payload, items, memory })
+    let loaded = loaded(shared, &reader.caller, &found.submission).await?;
+    Ok(Opening { found, loaded })
 }
 
 /// Shows the dataset as it was submitted.
@@ -247,12 +244,12 @@ pub(in crate::api) async fn form(
     Query(opened): Query<Opened>,
 ) -> Result<Response, ApiError> {
     let base = found.submission.id;
-    let loaded = load(&shared, &reader, found).await?;
+    let opening = load(&shared, &reader, found).await?;
     let table = opened.table.unwrap_or(Table::Data);
     // Where no row has feedback, all are shown.
-    let all = opened.all || loaded.items.iter().all(|item| item.locations.is_empty());
+    let all = opened.all || opening.loaded.items.iter().all(|item| item.locations.is_empty());
     let shown = GridView { table, from: opened.from.unwrap_or(1).max(1), all };
-    Ok(show(&reader, loaded, (Edits::default(), Vec::new()), (base, shown), Outcome::None).await)
+    Ok(show(&reader, opening, (Edits::default(), Vec::new()), (base, shown), Outcome::None).await)
 }
 
 /// Takes what was typed, and shows, checks or submits it.
@@ -263,13 +260,14 @@ pub(in crate::api) async fn act(
     mut sent: Sent,
 ) -> Result<Response, ApiError> {
     let (id, caller) = (found.submission.id, &reader.caller);
-    let loaded = load(&shared, &reader, found).await?;
+    let opening = load(&shared, &reader, found).await?;
+    let loaded = &opening.loaded;
     let (edits, left_out) = match sent.copies.take() {
-        Some(copies) => of_copies(&shared, &reader, loaded.payload.clone(), copies).await?,
-        None => (sent.edits(&loaded)?, Vec::new()),
+        Some(copies) => of_copies(&shared, &reader, loaded.clone(), copies).await?,
+        None => (sent.edits(loaded)?, Vec::new()),
     };
     let revising = Revising {
-        earlier: loaded.found.submission.clone(),
+        earlier: opening.found.submission.clone(),
         edits: edits.clone(),
         base: sent.base.unwrap_or(id),
     };
@@ -294,31 +292,31 @@ pub(in crate::api) async fn act(
         Outcome::Refused(problem) => problem.submission.unwrap_or(revising.base),
         _ => revising.base,
     };
-    Ok(show(&reader, loaded, (edits, left_out), (base, sent.shown()), outcome).await)
+    Ok(show(&reader, opening, (edits, left_out), (base, sent.shown()), outcome).await)
 }
 
 async fn show(
     reader: &Reader,
-    loaded: Loaded,
+    Opening { found, loaded }: Opening,
     (edits, left_out): (Edits, Vec<String>),
     (base, shown): (SubmissionId, GridView),
     outcome: Outcome,
 ) -> Response {
     let frame = reader.frame().of("Submissions");
-    let Loaded { found, payload, items, memory } = loaded;
-    let shown = compute(payload.bytes(), move || {
+    let shown = compute(loaded.payload.bytes(), move || {
         let view = SubmissionView::new(found.submission, found.waiting_for);
         let one = Correcting {
             view: &view,
-            payload: &payload,
-            items: &items,
+            payload: &loaded.payload,
+            items: &loaded.items,
             edits: &edits,
             left_out: &left_out,
             base: base.to_string(),
             shown,
+            bookmarks: loaded.bookmarks(shown.table),
             outcome,
         };
         page(&CorrectPage::new(frame, &one))
     });
-    Reserved(Some(memory), shown.await).into_response()
+    shown.await
 }

@@ -65,20 +65,20 @@ async fn of_dataset(
     table: Table,
     shown: RowsView,
 ) -> Result<Response, ApiError> {
-    let (memory, payload, items) =
-        content::payload_and_feedback(shared, &reader.caller, &found.submission).await?;
+    let loaded = content::loaded(shared, &reader.caller, &found.submission).await?;
     let (frame, bytes) = (reader.frame().of("Submissions"), found.submission.payload_bytes);
     let view = SubmissionView::new(found.submission, found.waiting_for);
     let shown = compute(bytes, move || {
-        let events = payload.event_data.as_deref();
+        let events = loaded.payload.event_data.as_deref();
         let (text, has_other) = match table {
-            Table::Data => (payload.data.as_str(), events.is_some()),
+            Table::Data => (loaded.payload.data.as_str(), events.is_some()),
             Table::Events => (events.ok_or_else(|| content::no_events(view.id))?, true),
         };
         let text = (table, text, has_other);
-        Ok::<Response, ApiError>(page(&RowsPage::of_dataset(frame, &view, shown, text, &items)))
+        let known = (&*loaded.items, &mut *loaded.bookmarks(table).lock());
+        Ok::<Response, ApiError>(page(&RowsPage::of_dataset(frame, &view, shown, text, known)))
     });
-    Ok(Reserved(Some(memory), shown.await?).into_response())
+    shown.await
 }
 
 async fn of_result(

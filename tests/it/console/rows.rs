@@ -88,6 +88,30 @@ async fn rows_of_a_dataset_are_there_in_windows_with_what_the_platform_says_abou
 }
 
 #[tokio::test]
+async fn the_next_rows_of_a_large_dataset_are_not_read_again_and_give_way_to_other_responses() {
+    let served = Served::idle(&[("RESPONSE_MEMORY_BYTES", "4000000")]).await;
+    let more = "SITE-9,03/03/2025,08:00,04/03/2025,23:59,\n".repeat(35_000);
+    let data = format!("{}{more}", data());
+    let request = SubmissionRequest { data: data.clone(), ..dataset("large") };
+    let id = served.world.submit(request).await;
+    let tab = Tab::at(format!("http://{}", served.address));
+    let reads = async || {
+        let metrics = served.get("/metrics").await.text();
+        let name = "ferry_store_operation_duration_seconds_count{operation=\"payload\"} ";
+        let (_, count) = metrics.split_once(name).unwrap();
+        count.lines().next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = reads().await;
+    for from in [1, 20_001, 35_251, 201] {
+        let page = tab.get(&format!("/console/submissions/{id}/rows?from={from}")).await;
+        assert_eq!((numbers(&page)[0], numbers(&page).len()), (from, 200), "{}", page.status);
+    }
+    assert_eq!(reads().await, before + 1);
+    let whole = served.get(&format!("/v1/submissions/{id}/data")).await;
+    assert!(whole.status == 200 && whole.text() == data, "{}", whole.status);
+}
+
+#[tokio::test]
 async fn a_dataset_and_its_events_are_files_that_no_browser_runs_for_those_who_see_them() {
     let keyed = Keyed::start().await;
     let event_data = Some(EVENTS.to_owned());
@@ -98,14 +122,16 @@ async fn a_dataset_and_its_events_are_files_that_no_browser_runs_for_those_who_s
     let rows = reader.get(&format!("{one}/rows")).await;
     let events = reader.get(&link(&rows, "Rows of the events").unwrap()).await;
     assert_eq!(numbers(&events).len(), EVENTS.lines().count() - 1, "{}", events.text);
-    for (page, stored) in [(&rows, DATA), (&events, EVENTS)] {
+    let names =
+        ["march.csv", "march.events.csv"].map(|name| format!("attachment; filename=\"{name}\""));
+    for (page, stored, saved) in [(&rows, DATA, &names[0]), (&events, EVENTS, &names[1])] {
         let (before, _) = page.text.split_once("\" download>Download</a>").unwrap();
         let path = before.rsplit_once("href=\"").unwrap().1;
         let request = reader.request(Method::GET, path).header("sec-fetch-site", "same-origin");
         let file = Page::of(request).await;
         assert!(file.status == 200 && file.text == stored, "{path}");
         for (name, value) in [
-            ("content-disposition", "attachment"),
+            ("content-disposition", &**saved),
             ("content-security-policy", "default-src 'none'; sandbox"),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
