@@ -3,6 +3,7 @@
 
 pub(super) mod acts;
 pub(super) mod administration;
+mod attachment;
 pub(super) mod bulk;
 pub(super) mod compare;
 pub(super) mod correct;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
 use super::super::content::{self, FeedbackQuery};
@@ -14,6 +14,7 @@ use super::super::query::{self, PairError, Pairs, Query, pairs};
 use super::super::read::{self, ListQuery};
 use super::super::response_memory::Reserved;
 use super::super::shared::Shared;
+use super::attachment::{Part, attached};
 use super::reader::Reader;
 use super::respond::{page, see};
 use super::rows::previewed;
@@ -106,28 +107,35 @@ pub(in crate::api) async fn get(
 pub(in crate::api) async fn result(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
-    found: Found,
-    key: ResultKey,
+    Found(found): Found,
+    ResultKey(key): ResultKey,
 ) -> Result<Response, ApiError> {
-    content::result(State(shared), reader.caller, found, key).await.map(attached)
+    let (name, of) = (found.submission.name.clone(), key.clone());
+    let (found, key) = (Found(found), ResultKey(key));
+    let response = content::result(State(shared), reader.caller, found, key).await?;
+    Ok(attached(response, &name, Part::Result(&of)))
 }
 
 /// The dataset as a file.
 pub(in crate::api) async fn data(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
-    found: Found,
+    Found(found): Found,
 ) -> Result<Response, ApiError> {
-    content::data(State(shared), reader.caller, found).await.map(attached)
+    let name = found.submission.name.clone();
+    let response = content::data(State(shared), reader.caller, Found(found)).await?;
+    Ok(attached(response, &name, Part::Data))
 }
 
 /// The events of a dataset as a file.
 pub(in crate::api) async fn event_data(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
-    found: Found,
+    Found(found): Found,
 ) -> Result<Response, ApiError> {
-    content::event_data(State(shared), reader.caller, found).await.map(attached)
+    let name = found.submission.name.clone();
+    let response = content::event_data(State(shared), reader.caller, Found(found)).await?;
+    Ok(attached(response, &name, Part::Events))
 }
 
 /// Shows the feedback by cause, or returns it as a file.
@@ -138,20 +146,13 @@ pub(in crate::api) async fn feedback(
     Query(query): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     if query.is_file() {
-        let caller = reader.caller;
-        return content::feedback(State(shared), caller, Found(found), Query(query))
-            .await
-            .map(attached);
+        let (name, caller) = (found.submission.name.clone(), reader.caller);
+        let file = content::feedback(State(shared), caller, Found(found), Query(query)).await?;
+        return Ok(attached(file, &name, Part::Feedback));
     }
     let (memory, items) =
         content::feedback_items(&shared, &reader.caller, &found.submission).await?;
     let view = SubmissionView::new(found.submission, found.waiting_for);
     let shown = page(&FeedbackPage::new(reader.frame().of("Submissions"), &view, &items));
     Ok(Reserved(Some(memory), shown).into_response())
-}
-
-fn attached(mut response: Response) -> Response {
-    let attachment = HeaderValue::from_static("attachment");
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
-    response
 }

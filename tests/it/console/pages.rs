@@ -137,9 +137,14 @@ async fn feedback_is_grouped_by_cause_and_contents_are_downloads_that_no_browser
     let csv = tab.get(&format!("{path}?as=csv")).await;
     assert!(csv.text.contains("data,2,3,Reference,UNKNOWN-7,unknown reference"), "{}", csv.text);
     let result = tab.get(&format!("/console/submissions/{good}/results/tableofresultids")).await;
-    for page in [raw, csv, result] {
+    for (page, name) in [
+        (raw, "march.feedback.txt"),
+        (csv, "march.feedback.csv"),
+        (result, "april.tableofresultids.txt"),
+    ] {
         assert_eq!(page.status, 200, "{}", page.text);
-        assert_eq!(page.header("content-disposition"), "attachment");
+        let expected = format!("attachment; filename=\"{name}\"");
+        assert_eq!(page.header("content-disposition"), expected);
         assert_eq!(page.header("content-security-policy"), "default-src 'none'; sandbox");
     }
 }

@@ -10,6 +10,7 @@ mod id;
 pub mod limits;
 pub mod outcome;
 pub mod pacing;
+mod process;
 mod sanitize;
 pub mod submission;
 mod time;
@@ -17,6 +18,7 @@ mod trace;
 
 pub use closed_set::UnknownValueError;
 pub use id::{InvalidIdError, SubmissionId};
-pub use sanitize::{escape, escape_json};
+pub use process::{Heartbeat, MAX_NAMED_ACCOUNTS, ProcessRole, Slots};
+pub use sanitize::{escape, escape_json, is_invisible};
 pub use time::{Timestamp, earlier, later, timestamp, until};
 pub use trace::{InvalidTraceParentError, TraceParent};

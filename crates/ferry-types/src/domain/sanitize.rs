@@ -47,7 +47,7 @@ fn is_hidden(char: char) -> bool {
 
 /// True for characters that leave no trace of their own: blanks other than those of ASCII, and zero-width
 /// or formatting characters, which could hide or reorder the text beside them.
-pub(crate) fn is_invisible(char: char) -> bool {
+pub fn is_invisible(char: char) -> bool {
     (char.is_whitespace() && !char.is_ascii())
         || matches!(
             char,
