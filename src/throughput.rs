@@ -26,19 +26,32 @@ struct Observed {
     finished: BTreeMap<String, u64>,
     /// `finished` as it was, oldest first.
     before: VecDeque<(Instant, BTreeMap<String, u64>)>,
+    /// Time of the first observation, which began the first minute.
+    begun: Option<Instant>,
+    /// The last minute that was observed.
+    minute: usize,
+    /// Submissions by account that became final in each of the last minutes, as a ring.
+    by_minute: BTreeMap<String, [u32; MINUTES]>,
 }
+
+/// Minutes of which the pace is remembered one by one.
+pub const MINUTES: usize = 60;
 
 impl Throughput {
     /// Observes what the store says `now`.
     pub fn observe(&self, stats: &Stats, now: Instant) {
         let mut observed = self.0.lock();
-        let Observed { stored, finished, before } = &mut *observed;
+        let minute = observed.begin_minute(now);
+        let Observed { stored, finished, before, by_minute, .. } = &mut *observed;
         for account in &stats.accounts {
             let finals = finals(account);
             let last = stored.insert(account.account.clone(), finals);
             // Fewer than before: retention has removed some.
             let more = last.map_or(0, |last| finals.saturating_sub(last));
             *finished.entry(account.account.clone()).or_default() += more;
+            let minutes = by_minute.entry(account.account.clone()).or_insert([0; MINUTES]);
+            minutes[minute] =
+                minutes[minute].saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
         }
         if before.back().is_none_or(|(at, _)| now.duration_since(*at) >= STEP) {
             before.push_back((now, finished.clone()));
@@ -61,6 +74,17 @@ impl Throughput {
         (elapsed >= STEP.as_secs_f64()).then(|| finished as f64 / elapsed)
     }
 
+    /// Returns how many submissions of an account became final in each of the last minutes that this process
+    /// observed, oldest first; the last one is not over.
+    pub fn minutes(&self, account: &str, now: Instant) -> Vec<u32> {
+        let mut observed = self.0.lock();
+        observed.begin_minute(now);
+        let none = [0; MINUTES];
+        let minutes = observed.by_minute.get(account).unwrap_or(&none);
+        let last = observed.minute;
+        (last.saturating_sub(MINUTES - 1)..=last).map(|at| minutes[at % MINUTES]).collect()
+    }
+
     /// Estimates how long the unfinished submissions of the accounts in `stats` take at their pace; none
     /// if nothing moves, or too little was observed.
     pub fn drain(&self, stats: &Stats, now: Instant) -> Option<Duration> {
@@ -72,6 +96,20 @@ impl Throughput {
         let unfinished: u64 = stats.accounts.iter().filter(moves).map(unfinished).sum();
         let pace = self.per_second(stats, now).filter(|pace| *pace > 0.0)?;
         Duration::try_from_secs_f64(unfinished as f64 / pace).ok()
+    }
+}
+
+impl Observed {
+    /// Begins the minute of `now`, with nothing in it, and returns its place in a ring.
+    fn begin_minute(&mut self, now: Instant) -> usize {
+        let begun = *self.begun.get_or_insert(now);
+        let minute = usize::try_from(now.saturating_duration_since(begun).as_secs() / 60);
+        let minute = minute.unwrap_or(usize::MAX).max(self.minute);
+        for new in (self.minute + 1..=minute).take(MINUTES) {
+            self.by_minute.values_mut().for_each(|minutes| minutes[new % MINUTES] = 0);
+        }
+        self.minute = minute;
+        minute % MINUTES
     }
 }
 
@@ -112,6 +150,23 @@ mod tests {
         assert_eq!(drain(90, 5, 20), Some(Duration::from_mins(3)), "most were removed");
         assert_eq!(drain(0, 5, 30), Some(Duration::ZERO));
         assert_eq!(drain(9, 5, 1000), None);
+    }
+
+    #[test]
+    fn the_pace_of_each_minute_is_remembered_for_an_hour() {
+        let (throughput, started) = (Throughput::default(), Instant::now());
+        let at = |minutes: u64| started + Duration::from_secs(minutes * 60 + 1);
+        let observe = |done, minutes| throughput.observe(&stats(&[("a", 9, done)]), at(minutes));
+        assert_eq!(throughput.minutes("a", started), [0]);
+        observe(100, 0);
+        observe(103, 0);
+        observe(107, 2);
+        assert_eq!(throughput.minutes("a", at(3)), [3, 0, 4, 0]);
+        observe(108, 61);
+        let hour = throughput.minutes("a", at(61));
+        assert_eq!((hour.len(), hour[0], hour.iter().sum::<u32>()), (60, 4, 5), "{hour:?}");
+        assert_eq!(throughput.minutes("a", at(1000)), [0; 60], "nothing is left of it");
+        assert_eq!(throughput.minutes("unknown", at(1000)), [0; 60]);
     }
 
     #[test]

@@ -47,8 +47,13 @@ pub(crate) struct AccountPage {
 }
 
 impl AccountPage {
-    /// The page of an account.
-    pub(crate) fn new(frame: Frame, view: &AccountView, settings: &[SettingView]) -> Self {
+    /// The page of an account, with the submissions that became final in each of the last minutes.
+    pub(crate) fn new(
+        frame: Frame,
+        view: &AccountView,
+        minutes: &[u32],
+        settings: &[SettingView],
+    ) -> Self {
         let own = settings.iter().filter(|one| one.account.as_ref() == Some(&view.account));
         let own: Vec<SettingRow> = own.map(SettingRow::new).collect();
         let outage = view.outage.as_ref().map(|outage| OutageFacts {
@@ -58,7 +63,7 @@ impl AccountPage {
             next_probe: outage.next_probe_at.into(),
         });
         Self {
-            account: AccountRow::new(view, frame.may_operate()),
+            account: AccountRow::new(view, frame.may_operate()).with_pace(minutes),
             // The act that ends a pause stands below.
             findings: findings(&view.findings, false),
             outage,

@@ -20,6 +20,7 @@ mod overview;
 mod rehearse;
 mod rows;
 mod simple;
+mod spark;
 mod submission;
 mod system;
 mod text;

@@ -7,6 +7,7 @@ use askama::Template;
 use super::acts::{Act, of_account};
 use super::frame::Frame;
 use super::list::Row;
+use super::spark::Spark;
 use super::text::{Mark, Sentence, number, visible};
 use super::verdict::{Finding, findings};
 use crate::queue::unfinished;
@@ -50,6 +51,8 @@ pub(crate) struct AccountRow {
     pub(crate) counts: Vec<Count>,
     /// Pause or resume.
     pub(crate) act: Option<Act>,
+    /// Its pace; none on pages that do not show it.
+    pub(crate) spark: Option<Spark>,
 }
 
 impl AccountRow {
@@ -75,7 +78,13 @@ impl AccountRow {
             oldest: oldest.map_or("–".to_owned(), words::duration),
             counts: counts([account], &format!("&account={}", encoded(&account.account))),
             act: may_operate.then(|| of_account(&account.account, is_paused)),
+            spark: None,
         }
+    }
+
+    /// The same with the submissions that became final in each of the last minutes.
+    pub(super) fn with_pace(self, minutes: &[u32]) -> Self {
+        Self { spark: Some(Spark::new(minutes)), ..self }
     }
 }
 
@@ -123,12 +132,13 @@ impl OverviewPage {
         Self { is_known: false, ..self }
     }
 
-    /// The overview of the queue, with the newest rejected and held submissions.
+    /// The overview of the queue, with the newest rejected and held submissions, and the pace of each account.
     pub(crate) fn new(
         frame: Frame,
         stats: &StatsView,
         [rejected, held]: &[Vec<SubmissionView>; 2],
         now: Timestamp,
+        pace: impl Fn(&str) -> Vec<u32>,
     ) -> Self {
         let row = |view: &SubmissionView| Row::new(view, now);
         let drain = stats.drain_seconds.filter(|seconds| *seconds >= 1.0);
@@ -137,7 +147,11 @@ impl OverviewPage {
             findings: findings(&stats.findings, frame.may_operate()),
             counts: counts(&stats.accounts, ""),
             drain: drain.map(words::duration),
-            accounts: rows(&stats.accounts, false),
+            accounts: stats
+                .accounts
+                .iter()
+                .map(|one| AccountRow::new(one, false).with_pace(&pace(&one.account)))
+                .collect(),
             rejected: rejected.iter().map(row).collect(),
             held: held.iter().map(row).collect(),
             is_known: true,

@@ -1,6 +1,7 @@
 //! The overview and the accounts.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -50,7 +51,9 @@ pub(in crate::api) async fn overview(
         (StatsView { findings, ..StatsView::default() }, Default::default())
     });
     let frame = reader.frame().of("Overview");
-    let shown = OverviewPage::new(frame, &stats, &newest, reader.now);
+    let (throughput, seen_at) = (&shared.parts.throughput, Instant::now());
+    let pace = |account: &str| throughput.minutes(account, seen_at);
+    let shown = OverviewPage::new(frame, &stats, &newest, reader.now, pace);
     if is_known {
         return page(&shown);
     }
@@ -110,5 +113,6 @@ pub(in crate::api) async fn account(
 ) -> Result<Response, ApiError> {
     let Json(view) = accounts::one(State(shared.clone()), account).await?;
     let (frame, settings) = (reader.frame().of("Accounts"), &shared.parts.settings);
-    Ok(page(&AccountPage::new(frame, &view, settings)))
+    let minutes = shared.parts.throughput.minutes(&view.account, Instant::now());
+    Ok(page(&AccountPage::new(frame, &view, &minutes, settings)))
 }
