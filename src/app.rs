@@ -31,11 +31,13 @@ use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
 use ferry_types::clock::{Clock, MonotonicClock, SystemClock};
 use ferry_types::contract::SettingView;
+use ferry_types::domain::ProcessRole;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::StepKind;
 
 use crate::durability::{Durability, DurabilityMetrics};
 use crate::exporter::QueueMetrics;
+use crate::heartbeats::{Heartbeats, Reported};
 use crate::instrumented::InstrumentedStore;
 use crate::readiness::Readiness;
 use crate::store_failures::StoreFailures;
@@ -237,6 +239,18 @@ impl App {
         let (store, failures) = (self.store.clone(), self.failures.clone());
         let metrics = self.metrics.clone();
         async move { store_watch::watch(store, failures, &metrics).await }
+    }
+
+    /// Reports this process in the store until it ends.
+    pub fn reporting(&self, roles: &[ProcessRole]) -> Heartbeats {
+        Heartbeats::begin(Reported {
+            id: format!("{:016x}", self.seed()),
+            roles: roles.to_vec(),
+            accounts: self.config.accounts.keys().cloned().collect(),
+            store: self.store.clone(),
+            metrics: self.metrics.of(),
+            shutdown: self.shutdown.clone(),
+        })
     }
 
     /// The policy, with no more steps at once than the limit of open files allows.

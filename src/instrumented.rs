@@ -10,11 +10,11 @@ use crate::store_failures::StoreFailures;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
-    Stats, Store, StoreError, SubmissionDetail, Wakeups,
+    Stats, Store, StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{Resolution, TimelineEntry};
+use ferry_types::domain::{Heartbeat, SubmissionId};
 
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -48,7 +48,7 @@ label! {
         Payload = "payload",
         /// `Store::content`.
         Content = "content",
-        /// `Store::get`, `Store::timeline`, `Store::list` and `Store::events`.
+        /// `Store::get`, `Store::timeline`, `Store::list`, `Store::events` and `Store::processes`.
         Read = "read",
         /// `Store::stats`.
         Stats = "stats",
@@ -56,6 +56,8 @@ label! {
         Operate = "operate",
         /// `Store::sweep`.
         Sweep = "sweep",
+        /// `Store::beat` and `Store::end_process`.
+        Heartbeat = "heartbeat",
         /// `Store::check`.
         Check = "check",
     }
@@ -271,6 +273,18 @@ impl Store for InstrumentedStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         self.count(Operation::Sweep, self.store.sweep(retention)).await
+    }
+
+    async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError> {
+        self.count(Operation::Heartbeat, self.store.beat(heartbeat)).await
+    }
+
+    async fn end_process(&self, id: &str) -> Result<(), StoreError> {
+        self.count(Operation::Heartbeat, self.store.end_process(id)).await
+    }
+
+    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+        self.count(Operation::Read, self.store.processes()).await
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

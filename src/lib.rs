@@ -47,6 +47,8 @@ pub mod bulk_actions;
 pub mod admin;
 // sentences for people, of the console and the command line
 pub mod words;
+// others read them in the store
+pub mod heartbeats;
 // they are in the log, too
 pub mod account_watch;
 

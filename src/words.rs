@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
-use ferry_types::contract::{FailingView, OutageView, SubmissionView, ThrottlingView, WaitingFor};
+use ferry_types::contract::{
+    FailingView, OutageView, ProcessState, ProcessView, SubmissionView, ThrottlingView, WaitingFor,
+};
+use ferry_types::domain::ProcessRole;
 use ferry_types::domain::account::condition::in_a_row;
 use ferry_types::domain::account::{BlockReason, is_paused_by_operator};
+use ferry_types::domain::dataset::grouped;
 use ferry_types::domain::submission::{State, StepKind};
 use ferry_types::domain::{Timestamp, until};
 
@@ -142,6 +146,55 @@ pub fn next(view: &SubmissionView) -> Option<String> {
     }
 }
 
+/// A process that uses the store: what it is, since when, and what it does.
+pub(crate) fn process(process: &ProcessView) -> String {
+    let host = process.host.as_deref().filter(|host| !host.is_empty());
+    let host = host.map(|host| format!(" on `{host}`")).unwrap_or_default();
+    let pid = process.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    let (what, version) = (roles(process), &process.version);
+    let all = process.all_slots();
+    let since = match process.state {
+        ProcessState::Silent => format!("silent since {}", time(process.heartbeat_at)),
+        ProcessState::Stopping => format!("stopping, since {}", time(process.started_at)),
+        ProcessState::Running => format!("since {}", time(process.started_at)),
+    };
+    let slots = if all.slots == 0 {
+        String::new()
+    } else {
+        format!(", {} of {} in use", grouped(all.running), counted(all.slots, "slot"))
+    };
+    format!("{what}{host}{pid}, version {version}, {since}{slots}")
+}
+
+/// The roles of a process.
+pub(crate) fn roles(process: &ProcessView) -> &'static str {
+    let has = |role| process.roles.contains(&role);
+    match (has(ProcessRole::Server), has(ProcessRole::Worker)) {
+        (true, true) => "server with workers",
+        (true, false) => "server without workers",
+        (false, true) => "worker",
+        (false, false) => "process",
+    }
+}
+
+/// Numbers of processes, and of those that are silent; none if there are no processes.
+pub(crate) fn process_counts(processes: &[ProcessView]) -> Option<String> {
+    let silent = processes.iter().filter(|one| one.state == ProcessState::Silent).count() as u64;
+    let alive = processes.len() as u64 - silent;
+    let parts = [
+        (alive > 0).then(|| {
+            let running = if alive == 1 { "process runs" } else { "processes run" };
+            format!("{} {running}", grouped(alive))
+        }),
+        (silent > 0).then(|| {
+            let is = if silent == 1 { "is" } else { "are" };
+            format!("{} {is} silent", grouped(silent))
+        }),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// A time, to the second.
 pub fn time(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -183,7 +236,7 @@ pub fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use ferry_types::domain::submission::{Processing, SubmissionParts};
-    use ferry_types::domain::{SubmissionId, timestamp};
+    use ferry_types::domain::{Heartbeat, Slots, SubmissionId, timestamp};
 
     #[test]
     fn a_scheduled_poll_says_why_it_is_due_then() {
@@ -201,6 +254,35 @@ mod tests {
         assert_eq!(shown, "next poll in 2m (usually ready after 4 min)");
         let shown = remark(&SubmissionView { poll_reason: None, ..view }, timestamp(30_000));
         assert_eq!(shown, "next poll in 2m");
+    }
+
+    #[test]
+    fn a_process_is_a_sentence_with_what_is_known_of_it() {
+        let slots = [(StepKind::Upload, Slots { slots: 64, running: 3 })].into();
+        let roles = vec![ProcessRole::Worker];
+        let heartbeat = Heartbeat {
+            roles,
+            version: "0.1.0".to_owned(),
+            host: "ferry-1".to_owned(),
+            pid: 7,
+            uptime_seconds: 60,
+            interval_seconds: 5,
+            slots,
+            ..Heartbeat::default()
+        };
+        let view =
+            |age| ProcessView::new(heartbeat.clone(), timestamp(60_000), Duration::from_secs(age));
+        let expected = "worker on `ferry-1`, process 7, version 0.1.0, since 1970-01-01 00:00:00 UTC, 3 of 64 \
+                        slots in use";
+        assert_eq!(process(&view(1)), expected);
+        let silent = process(&view(16));
+        assert!(silent.contains(", silent since 1970-01-01 00:01:00 UTC"), "{silent}");
+        let bound = ProcessView { host: None, pid: None, slots: None, ..view(1) };
+        let expected = "worker, version 0.1.0, since 1970-01-01 00:00:00 UTC";
+        assert_eq!(process(&bound), expected);
+        let counted = process_counts(&[view(1), view(1), view(16)]);
+        assert_eq!(counted.as_deref(), Some("2 processes run, 1 is silent"));
+        assert_eq!(process_counts(&[]), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::role::Role;
 use super::shared::Shared;
 use super::{
     accounts, administration, bulk, bulk_actions, compare, content, correct, documents as pages,
-    events, operate, probes, read, rehearsal, rows, stats, submit, validate, whoami,
+    events, operate, probes, processes, read, rehearsal, rows, stats, submit, validate, whoami,
 };
 use ferry_types::contract::ProblemKind;
 
@@ -161,6 +161,7 @@ fn table() -> Vec<Route> {
         get("/v1/audit", Operate, administration::audit, to::audit),
         get("/v1/checks", Read, administration::checks, to::checks),
         get("/v1/settings", Operate, administration::settings, to::settings),
+        get("/v1/processes", Read, processes::list, to::processes),
         get("/v1/rehearsal", Operate, rehearsal::show, to::rehearsal),
         post("/v1/rehearsal", Operate, rehearsal::change, to::rehearse),
         get("/v1/events", Read, events::events, to::events),

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::config::{Config, Sources};
 use crate::rehearsal::Rehearsal;
 use ferry_sim::{Credentials, Processing, Sim, SimConfig};
+use ferry_types::domain::ProcessRole;
 use run::DemoRun;
 
 /// Age at which the store forgets what is final, so that a demonstration may run for weeks.
@@ -72,7 +73,9 @@ impl Demo {
                 server.serve(api).await;
             }
         };
+        let heartbeats = app.reporting(&[ProcessRole::Server, ProcessRole::Worker]);
         let (ended, played, ()) = tokio::join!(workers::run(&app), play, serving);
+        heartbeats.end().await;
         ended?;
         played?;
         demo.summarize(self.once).await

@@ -11,6 +11,7 @@ use crate::admin::Admin;
 use crate::api::{ConsoleMode, Server, TlsError};
 use crate::app::App;
 use crate::pipeline::{Workers, WorkersError};
+use ferry_types::domain::ProcessRole;
 
 /// Serve the HTTP API and run steps until stopped.
 ///
@@ -61,7 +62,10 @@ impl Serve {
             ui.object(&serde_json::json!({ "url": url }))?;
         }
         watch(&app);
+        let roles = [ProcessRole::Server, ProcessRole::Worker];
+        let heartbeats = app.reporting(if workers.is_some() { &roles } else { &roles[..1] });
         let ((), ended) = tokio::join!(server.serve(api), run_steps(&app, workers));
+        heartbeats.end().await;
         app.traces.finish().await;
         match ended {
             Ok(true) => {

@@ -11,17 +11,22 @@ use super::show::table;
 use super::ui::Ui;
 use crate::app::App;
 use crate::config::StoreLocation;
-use crate::queue::{ALL_IS_FINE, AbandonedWebhooks, Now, Reading};
+use crate::queue::{ALL_IS_FINE, AbandonedWebhooks, Now, Reading, processes};
 use crate::words;
 use ferry_store::{Stats as Counted, StoreError};
-use ferry_types::contract::{AccountView, FindingView, Severity, StatsView, UndeliveredView};
+use ferry_types::contract::{
+    AccountView, FindingView, ProcessState, ProcessView, Severity, StatsView, UndeliveredView,
+};
 use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::State;
 
 /// Longest SQLite file that is checked, in bytes.
 const CHECKED_BYTES: u64 = 128 << 20;
 
-/// Show what is wrong, and the queue by account and step.
+/// Processes that are listed.
+const PROCESSES: usize = 20;
+
+/// Show what is wrong, the queue by account and step, and the processes that use the store.
 #[derive(Debug, Args)]
 pub(super) struct Stats {}
 
@@ -29,6 +34,7 @@ impl Stats {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let counted = app.store.stats().await?;
         let found = read(&app, &counted, None, &AbandonedWebhooks::default()).await?;
+        let processes = processes(app.store.as_ref()).await?.processes;
         let of_store = found.findings.iter().filter(|finding| finding.account.is_none());
         if ui.json {
             for finding in of_store {
@@ -36,6 +42,9 @@ impl Stats {
             }
             for account in &found.accounts {
                 ui.object(account)?;
+            }
+            for process in &processes {
+                ui.object(process)?;
             }
         } else {
             for line in of_store.flat_map(|finding| said(finding, "")) {
@@ -49,6 +58,9 @@ impl Stats {
                 for line in describe(view, &account.health) {
                     ui.out(line)?;
                 }
+            }
+            for line in listed(&processes) {
+                ui.out(line)?;
             }
         }
         if counted == Counted::default() {
@@ -108,6 +120,23 @@ fn said(finding: &FindingView, indent: &str) -> [Line; 2] {
     let sentence =
         Line::from(indent).and(Line::styled(style, &format!("{sign} {}", finding.sentence)));
     [sentence, Line::from(format!("{indent}  {}", finding.effect))]
+}
+
+/// The processes that use the store, in lines.
+fn listed(processes: &[ProcessView]) -> Vec<Line> {
+    let line = |process: &ProcessView| {
+        let said = words::process(process);
+        match process.state {
+            ProcessState::Silent => Line::styled(Style::new().yellow(), &format!("! {said}")),
+            ProcessState::Running | ProcessState::Stopping => Line::from(said),
+        }
+    };
+    let more = processes.len().saturating_sub(PROCESSES) as u64;
+    let more = (more > 0).then(|| {
+        let what = if more == 1 { "process" } else { "processes" };
+        format!("{more} more {what}: --json lists all").into()
+    });
+    processes.iter().take(PROCESSES).map(line).chain(more).collect()
 }
 
 /// The webhooks that were not delivered, in a line; none if there are none.

@@ -16,6 +16,7 @@ use crate::admin::Admin;
 use crate::app::App;
 use crate::words::counted;
 use ferry_store::{Filter, Stats, StepStats, StoreError, SubmissionDetail};
+use ferry_types::domain::ProcessRole;
 use ferry_types::domain::submission::{State, StepKind};
 
 /// Time between two looks of an `--until-idle` worker for something to do.
@@ -68,7 +69,10 @@ impl Worker {
                 Ok(true)
             }
         };
-        let (ended, watched) = tokio::join!(app.workers()?.run(), idle);
+        let workers = app.workers()?;
+        let heartbeats = app.reporting(&[ProcessRole::Worker]);
+        let (ended, watched) = tokio::join!(workers.run(), idle);
+        heartbeats.end().await;
         app.traces.finish().await;
         ended.map_err(|error| CliError::new(Exit::Failed, error.into()))?;
         let interrupted = watched?;

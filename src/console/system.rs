@@ -3,8 +3,9 @@
 use askama::Template;
 
 use super::frame::Frame;
-use super::text::{Moment, Sentence, visible};
-use ferry_types::contract::{ChecksView, SettingView};
+use super::text::{Moment, Sentence, number, visible};
+use crate::words;
+use ferry_types::contract::{ChecksView, ProcessState, ProcessView, ProcessesView, SettingView};
 
 /// A check.
 #[derive(Debug)]
@@ -39,6 +40,47 @@ impl SettingRow {
     }
 }
 
+/// A process that uses the store.
+#[derive(Debug)]
+struct ProcessRow {
+    what: &'static str,
+    state: ProcessState,
+    is_silent: bool,
+    place: String,
+    version: String,
+    started: Moment,
+    heartbeat: Moment,
+    slots: String,
+    accounts: String,
+}
+
+impl ProcessRow {
+    fn new(process: &ProcessView) -> Self {
+        let all = process.all_slots();
+        let host = process.host.as_deref().map(visible).unwrap_or_default();
+        let pid = process.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+        let mut accounts = visible(&process.accounts.join(", "));
+        if process.omitted_accounts > 0 {
+            accounts += &format!(" and {} more", number(process.omitted_accounts));
+        }
+        Self {
+            what: words::roles(process),
+            state: process.state,
+            is_silent: process.state == ProcessState::Silent,
+            place: host + &pid,
+            version: visible(&process.version),
+            started: process.started_at.into(),
+            heartbeat: process.heartbeat_at.into(),
+            slots: if all.slots == 0 {
+                "none".to_owned()
+            } else {
+                format!("{} of {}", number(all.running), number(all.slots))
+            },
+            accounts,
+        }
+    }
+}
+
 /// The page.
 #[derive(Debug, Template)]
 #[template(path = "system.html")]
@@ -48,13 +90,21 @@ pub(crate) struct SystemPage {
     ok: bool,
     store_checked: Option<Moment>,
     checks: Vec<Check>,
+    processes: Vec<ProcessRow>,
+    /// True for keys with accounts, which see no place and no slots.
+    is_bound: bool,
     /// The settings; none for those who may not see them.
     settings: Option<Vec<SettingRow>>,
 }
 
 impl SystemPage {
-    /// The page of these checks and settings.
-    pub(crate) fn new(frame: Frame, checks: &ChecksView, settings: Option<&[SettingView]>) -> Self {
+    /// The page of these checks, processes and settings.
+    pub(crate) fn new(
+        frame: Frame,
+        checks: &ChecksView,
+        processes: &ProcessesView,
+        settings: Option<&[SettingView]>,
+    ) -> Self {
         let check = |check: &ferry_types::contract::CheckView| Check {
             ok: check.ok,
             text: check.text.as_str().into(),
@@ -66,6 +116,8 @@ impl SystemPage {
             ok: checks.ok,
             store_checked: checks.store_checked_at.map(Moment::from),
             checks: checks.checks.iter().map(check).collect(),
+            is_bound: processes.processes.iter().any(|process| process.slots.is_none()),
+            processes: processes.processes.iter().map(ProcessRow::new).collect(),
             settings: settings.map(|all| all.iter().map(SettingRow::new).collect()),
         }
     }

@@ -128,6 +128,11 @@ impl<L: Labels> Gauge<L> {
         self.0.with(&labels, |vec, values| vec.with_label_values(values).set(value));
     }
 
+    /// The value; 0 for labels that are not counted.
+    pub fn get(&self, labels: L) -> f64 {
+        self.0.with(&labels, |vec, values| vec.with_label_values(values).get()).unwrap_or_default()
+    }
+
     /// Sets 1 or 0.
     pub fn set_if(&self, labels: L, is_so: bool) {
         self.set(labels, f64::from(u8::from(is_so)));

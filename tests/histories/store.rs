@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, SubmissionDetail, Wakeups,
+    StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{Resolution, Submission, TimelineEntry};
+use ferry_types::domain::{Heartbeat, SubmissionId};
 
 use crate::backing::Backing;
 use crate::calls::{Calls, Destination};
@@ -229,6 +229,18 @@ impl Store for WorkerStore {
 
     async fn look(&self) -> Answer<Standing> {
         self.inner.store.look().await
+    }
+
+    async fn beat(&self, heartbeat: Heartbeat) -> Answer<()> {
+        self.inner.store.beat(heartbeat).await
+    }
+
+    async fn end_process(&self, id: &str) -> Answer<()> {
+        self.inner.store.end_process(id).await
+    }
+
+    async fn processes(&self) -> Answer<Vec<StoredProcess>> {
+        self.inner.store.processes().await
     }
 
     async fn report_loss(&self, loss: &Loss) -> Answer<()> {

@@ -9,9 +9,10 @@ use super::error::ClientError;
 use super::sending::{self, ClientRequest, RequestSender};
 use ferry_types::contract::{
     AccountView, AccountsView, AuditView, BulkActionRequest, BulkActionView, ChecksView,
-    CorrectRequest, CorrectView, CountView, CreatedKeyView, KeyRequest, KeysView, ResubmitRequest,
-    RevokedKeyView, RowsOnly, RowsView, SettingsView, SubmissionPage, SubmissionRequest,
-    SubmissionResponse, SubmissionView, ValidateRequest, ValidateView, WhoamiView,
+    CorrectRequest, CorrectView, CountView, CreatedKeyView, KeyRequest, KeysView, ProcessesView,
+    ResubmitRequest, RevokedKeyView, RowsOnly, RowsView, SettingsView, SubmissionPage,
+    SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest, ValidateView,
+    WhoamiView,
 };
 use ferry_types::domain::dataset::{Difference, Table};
 use ferry_types::domain::feedback::FeedbackItem;
@@ -365,6 +366,11 @@ impl Client {
     /// The checks of the server and its store.
     pub async fn checks(&self) -> Result<ChecksView, ClientError> {
         self.read("/v1/checks", &[]).await
+    }
+
+    /// The servers and workers that use the store.
+    pub async fn processes(&self) -> Result<ProcessesView, ClientError> {
+        self.read("/v1/processes", &[]).await
     }
 
     /// The settings of the server, without secrets.

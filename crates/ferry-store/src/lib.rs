@@ -15,6 +15,7 @@ mod events;
 mod fair;
 mod listing;
 mod packing;
+mod processes;
 mod shown;
 mod store_time;
 
@@ -32,6 +33,7 @@ pub use continuity::{Continuity, Loss, Standing};
 pub use error::{DamagedRecord, StoreError, WriteRefusal};
 pub use events::{Event, Events};
 pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail, most_looked_at};
+pub use processes::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     IllegalTransitionError, Resolution, State, StepKind, Submission, TimelineEntry, Transition,
 };
-use ferry_types::domain::{SubmissionId, Timestamp};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 
 /// The answer to one accepted submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -406,6 +408,16 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError>;
+
+    /// Saves the heartbeat of a process in the place of its last one. Forgets processes that have been silent
+    /// for [`SILENT_LISTED`], and beyond [`MOST_PROCESSES`] those with the oldest heartbeats.
+    async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError>;
+
+    /// Forgets a process, which ends.
+    async fn end_process(&self, id: &str) -> Result<(), StoreError>;
+
+    /// Returns the processes that use the store, those with the newest heartbeats first.
+    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError>;
 
     /// Writes something that no other operation reads, and removes it: fails as they would.
     async fn probe_write(&self) -> Result<(), StoreError>;

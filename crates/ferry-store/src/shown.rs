@@ -1,7 +1,8 @@
 //! Moves times between the store's own time and the wall clock, which people and producers use.
 
 use crate::{
-    AccountStats, Claim, Deadline, Event, Filter, NewSubmission, Page, Stats, SubmissionDetail,
+    AccountStats, Claim, Deadline, Event, Filter, NewSubmission, Page, Stats, StoredProcess,
+    SubmissionDetail,
 };
 use ferry_types::domain::account::{BlockReason, Health};
 use ferry_types::domain::submission::{Submission, SubmissionParts, TimelineEntry, WaitingFor};
@@ -124,6 +125,12 @@ impl Shift for AccountStats {
 impl Shift for Stats {
     fn shift(&mut self, by: i64) {
         self.accounts.shift(by);
+    }
+}
+
+impl Shift for StoredProcess {
+    fn shift(&mut self, by: i64) {
+        self.at.shift(by);
     }
 }
 

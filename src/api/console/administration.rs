@@ -12,6 +12,7 @@ use super::super::compression::Uncompressed;
 use super::super::error::ApiError;
 use super::super::found::KeyPath;
 use super::super::json::{Json, JsonBody};
+use super::super::processes;
 use super::super::query::{self, PairError, Query, filled};
 use super::super::shared::Shared;
 use super::form::{Form, FormText};
@@ -107,13 +108,16 @@ pub(in crate::api) async fn audit(
     Ok(page(&AuditPage::new(reader.frame().of("Audit"), filters, found)))
 }
 
-/// Shows the checks, and the settings to those who may see them.
+/// Shows the checks, the processes, and the settings to those who may see them.
 pub(in crate::api) async fn system(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
 ) -> Result<Response, ApiError> {
     let Json(checks) = administration::checks(State(shared.clone()), reader.caller.clone()).await?;
+    let found = processes::list(State(shared.clone()), reader.caller.clone()).await;
+    // A store that is away is among the checks.
+    let processes = found.map(|Json(view)| view).unwrap_or_default();
     let frame = reader.frame().of("System");
     let settings = frame.may_administer().then_some(&*shared.parts.settings);
-    Ok(page(&SystemPage::new(frame, &checks, settings)))
+    Ok(page(&SystemPage::new(frame, &checks, &processes, settings)))
 }

@@ -9,10 +9,11 @@ use ferry_types::contract::{
     AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
     BulkActionView, BulkRefusal, BulkResponse, CellFeedback, CheckView, ChecksView, CorrectRequest,
     CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView, KeyRequest, KeyView,
-    KeysView, PauseRequest, PauseView, Problem, ProblemKind, RehearsalRequest, RehearsalView,
-    Resolution, ResolveRequest, ResubmitRequest, RevokedKeyView, RowProblem, RowView, RowsView,
-    SettingView, SettingsView, StatsView, SubmissionPage, SubmissionRequest, SubmissionResponse,
-    SubmissionView, ValidateRequest, ValidateView, WaitingFor, WebhookView, WhoamiView,
+    KeysView, PauseRequest, PauseView, Problem, ProblemKind, ProcessState, ProcessView,
+    ProcessesView, RehearsalRequest, RehearsalView, Resolution, ResolveRequest, ResubmitRequest,
+    RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView, StatsView,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest,
+    ValidateView, WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
@@ -21,7 +22,7 @@ use ferry_types::domain::submission::{
     Delivery, DeliveryResult, LifecycleError, State, StepKind, StoredContent, SubmissionParts,
     TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
+use ferry_types::domain::{ProcessRole, Slots, SubmissionId, Timestamp, timestamp};
 
 pub(in crate::api) const DATA: &str = "Reference,StartDate,StartTime,EndDate,EndTime\n\
                                SITE-001,03/03/2025,08:00,03/03/2025,16:30\n";
@@ -114,6 +115,21 @@ examples! {
             ok: true,
             text: "the server is ready".to_owned(),
             hint: None,
+        }],
+    };
+    ProcessesView: ProcessesView {
+        processes: vec![ProcessView {
+            process: "5f0c2a9be1d3476a".to_owned(),
+            roles: vec![ProcessRole::Server, ProcessRole::Worker],
+            state: ProcessState::Running,
+            version: "0.1.0".to_owned(),
+            host: Some("ferry-1".to_owned()),
+            pid: Some(7),
+            started_at: at(-3600),
+            heartbeat_at: at(0),
+            slots: Some([(StepKind::Upload, Slots { slots: 64, running: 3 })].into()),
+            accounts: vec!["default".to_owned()],
+            omitted_accounts: 0,
         }],
     };
     SettingsView: SettingsView {

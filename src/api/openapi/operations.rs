@@ -358,6 +358,18 @@ pub(in crate::api) fn checks(operation: Operation<'_>) -> Operation<'_> {
     operation.named(MONITORING, "run_checks", "Check the server and its store")
 }
 
+pub(in crate::api) fn processes(operation: Operation<'_>) -> Operation<'_> {
+    operation
+        .named(MONITORING, "list_processes", "List the servers and workers that use the store")
+        .description(
+            "Each reports itself every five seconds: its version and place, since when it runs, and how many of \
+             its slots run steps. One that has been silent for three times as long is `silent`, and is \
+             listed for an hour; one that ends by itself is not. A key with accounts sees those that run \
+             steps of them, without place and slots.",
+        )
+        .problems(&[StoreUnavailable])
+}
+
 pub(in crate::api) fn settings(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(

@@ -10,8 +10,9 @@ use super::super::line::Line;
 use super::super::{follow, stats, status};
 use super::selected::Selected;
 use crate::app::App;
-use crate::queue::AbandonedWebhooks;
+use crate::queue::{AbandonedWebhooks, processes};
 use crate::telemetry::chain;
+use crate::words;
 use ferry_store::{Filter, Stats, StoreError};
 use ferry_types::contract::{StatsView, SubmissionView};
 use ferry_types::domain::submission::State;
@@ -27,6 +28,8 @@ pub(super) struct Reading {
     pub(super) stats: StatsView,
     /// Submissions that became final in a second; none if too little was observed.
     pub(super) pace: Option<f64>,
+    /// Number of processes that use the store, in words; none if there are none.
+    pub(super) processes: Option<String>,
     /// The newest submissions that failed, were rejected or are held.
     pub(super) failures: Vec<SubmissionView>,
     /// Records among them that cannot be read.
@@ -82,6 +85,7 @@ async fn read(
     };
     Ok(Reading {
         at: now,
+        processes: words::process_counts(&processes(app.store.as_ref()).await?.processes),
         pace: app.throughput.per_second(&stats, seen_at),
         stats: view,
         failures,

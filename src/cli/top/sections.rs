@@ -108,7 +108,9 @@ fn summary(reading: &Reading, width: u16) -> Vec<Line<'static>> {
     let drain = stats.drain_seconds.filter(|seconds| *seconds >= 1.0).map(age);
     let drain = drain.map(|drain| format!(", estimated drain time {drain}")).unwrap_or_default();
     let unfinished = format!("{} unfinished", grouped(stats.unfinished));
-    let text = format!("{unfinished}, {slots}, {oldest}, {pace}{drain}");
+    let processes = reading.processes.as_ref().map(|count| format!("; {count}"));
+    let processes = processes.unwrap_or_default();
+    let text = format!("{unfinished}, {slots}, {oldest}, {pace}{drain}{processes}");
     let states = states.into_iter().map(Line::from);
     states.chain(wrapped(&text, width, Style::new())).collect()
 }

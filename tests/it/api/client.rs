@@ -38,6 +38,7 @@ async fn a_dataset_travels_from_submit_to_its_results() {
     assert_eq!(client.get(view.id).await.unwrap(), view);
     assert_eq!(client.whoami().await.unwrap().name, "local");
     assert!(client.checks().await.unwrap().checks.iter().any(|check| check.ok));
+    assert!(client.processes().await.unwrap().processes.is_empty(), "none reports itself");
     assert!(client.settings().await.unwrap().settings.len() > 20);
     let query = ListQuery {
         states: vec![State::Completed],

@@ -108,6 +108,7 @@ pub(super) fn routes(id: &str) -> Vec<(Method, String, Role)> {
         (Method::GET, "/v1/stats".to_owned(), Role::Read),
         (Method::GET, "/v1/whoami".to_owned(), Role::Read),
         (Method::GET, "/v1/checks".to_owned(), Role::Read),
+        (Method::GET, "/v1/processes".to_owned(), Role::Read),
         (Method::GET, "/v1/keys".to_owned(), Role::Operate),
         (Method::POST, "/v1/keys".to_owned(), Role::Operate),
         (Method::DELETE, "/v1/keys/x".to_owned(), Role::Operate),
@@ -192,6 +193,7 @@ async fn a_bound_key_neither_sees_nor_touches_what_is_not_of_its_account() {
                 assert_eq!(response.json(), own);
             }
             "/v1/checks" => assert_eq!(response.status, 200, "{what}"),
+            "/v1/processes" => assert_eq!(response.json()["processes"], json!([]), "{what}"),
             // The body of the new key has the fields of a dataset.
             "/v1/keys" | "/v1/rehearsal" if method == Method::POST => {
                 assert_eq!(response.status, 400, "{what}");

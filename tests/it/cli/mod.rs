@@ -2,6 +2,7 @@
 //! Platform.
 
 pub(crate) mod harness;
+mod processes;
 mod proxies;
 pub(crate) mod pty;
 mod redact;

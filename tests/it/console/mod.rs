@@ -13,6 +13,7 @@ mod held;
 mod login;
 mod pages;
 mod pictures;
+mod processes;
 mod reference;
 mod rehearse;
 mod rows;

@@ -10,6 +10,7 @@ use ferry_testing::{RedisServer, make_old};
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::submission::{Next, State, StepKind, Transition};
+use ferry_types::domain::{Heartbeat, ProcessRole, Slots};
 use serde_json::json;
 use thirtyfour::prelude::*;
 
@@ -37,6 +38,15 @@ async fn furnished() -> (Served, Vec<String>) {
     let edits = serde_json::json!([{ "edit": "set", "table": "data", "row": 2, "cell": 0, "value": "SITE-7" }]);
     let path = format!("/v1/submissions/{rejected}/correct");
     let revision = served.post(&path, &serde_json::json!({ "edits": edits })).await.json();
+    let heartbeat = Heartbeat {
+        id: "aa".to_owned(),
+        roles: vec![ProcessRole::Worker],
+        host: "ward-7 <b>".to_owned(),
+        slots: [(StepKind::Upload, Slots { slots: 64, running: 3 })].into(),
+        accounts: vec!["default".to_owned()],
+        ..Heartbeat::default()
+    };
+    world.app.store.beat(heartbeat).await.unwrap();
     world.app.store.pause("default", "moving house <script>").await.unwrap();
     let long = "a-name-that-is-as-long-as-a-person-would-ever-want-one-to-be".repeat(2);
     let waiting = world.submit(dataset(&long)).await;

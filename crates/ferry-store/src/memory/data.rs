@@ -1,5 +1,6 @@
 //! The submissions, and what changes them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::fair::RoundRobin;
 use crate::shown::Shift;
 use crate::store_time::StoredTime;
 use crate::{
-    Accepted, ClaimId, Commit, Committed, Event, Lease, NewSubmission, Payload, Rescued, Standing,
-    StoreError,
+    Accepted, ClaimId, Commit, Committed, Event, Lease, MOST_PROCESSES, NewSubmission, Payload,
+    Rescued, SILENT_LISTED, Standing, StoreError, StoredProcess,
 };
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
@@ -18,7 +19,7 @@ use ferry_types::domain::submission::{
     IllegalTransitionError, NameEffect, Ruled, SameName, State, Submission, SubmissionParts,
     TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, earlier, until};
 
 /// The most lines of a timeline: its first, and the newest.
 const TIMELINE: usize = 200;
@@ -47,6 +48,8 @@ pub(super) struct Data {
     /// Loss that a process reported and no operator has acknowledged yet.
     pub(super) lost: Option<String>,
     pub(super) time: StoredTime,
+    /// Processes by id, each with its last heartbeat.
+    pub(super) processes: BTreeMap<String, (Timestamp, Heartbeat)>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +70,30 @@ pub(super) struct Row {
 pub(super) struct MemoryAccount {
     pub(super) health: Health,
     pub(super) limit_usage: LimitUsage,
+}
+
+impl Data {
+    pub(super) fn beat(&mut self, heartbeat: Heartbeat, now: Timestamp) {
+        let silent = earlier(now, SILENT_LISTED);
+        self.processes.insert(heartbeat.id.clone(), (now, heartbeat));
+        self.processes.retain(|_, (at, _)| *at >= silent);
+        while self.processes.len() > MOST_PROCESSES {
+            let oldest = self.processes.iter().min_by_key(|(_, (at, _))| *at);
+            let Some(oldest) = oldest.map(|(id, _)| id.clone()) else { return };
+            self.processes.remove(&oldest);
+        }
+    }
+
+    pub(super) fn processes(&self, now: Timestamp) -> Vec<StoredProcess> {
+        let shown = |(at, heartbeat): &(Timestamp, Heartbeat)| StoredProcess {
+            heartbeat: heartbeat.clone(),
+            at: *at,
+            age: until(*at, now),
+        };
+        let mut processes: Vec<_> = self.processes.values().map(shown).collect();
+        processes.sort_by_key(|process| Reverse(process.at));
+        processes
+    }
 }
 
 impl Row {

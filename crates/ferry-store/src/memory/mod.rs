@@ -18,7 +18,7 @@ use super::store_time::{StoreClock, StoreTime};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, SubmissionDetail, Wakeups,
+    StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use data::{Data, Row};
 use ferry_types::clock::Clock;
@@ -28,7 +28,7 @@ use ferry_types::domain::submission::{
     IllegalTransitionError, LifecycleError, Resolution, Ruled, SameName, State, Submission,
     SubmissionParts, TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, later};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, later};
 
 /// A handle on a store in memory; clones are further handles on the same one.
 #[derive(Debug, Clone)]
@@ -315,6 +315,20 @@ impl Store for MemoryStore {
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {
         Ok(self.at(|data, time| data.sweep(retention, time.now)))
+    }
+
+    async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError> {
+        self.at(|data, time| data.beat(heartbeat, time.now));
+        Ok(())
+    }
+
+    async fn end_process(&self, id: &str) -> Result<(), StoreError> {
+        self.with(|data| data.processes.remove(id));
+        Ok(())
+    }
+
+    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+        Ok(self.at(|data, time| data.processes(time.now).shown(time.offset)))
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

@@ -20,6 +20,8 @@ local base = KEYS[1]
 --   dataset is at the Platform.
 -- `clock`, `clock_seen`: strings; milliseconds by which the server's clock is ahead of the store's time;
 --   that time, when a process last compared the two.
+-- `processes`, `heartbeats`: a hash, and a sorted set, of the processes that use the namespace: the last heartbeat
+--   of each, as `processes.rs` reads it; by the time of that.
 -- `due_times`: the channel that announces the next due times to workers.
 -- `layout`, `migrating`: strings; the layout, as `layout.rs` knows it; while an older one is migrated, the
 --   sequence number of the last submission that was.

@@ -9,14 +9,42 @@ use tracing::error;
 use super::durable_writes::TIMEOUT;
 use super::error::RedisError;
 use super::record::RedisRecord;
+use super::scripts::ScriptCall;
 use super::steps::{self, Leased, PreparedCommit};
-use super::{COMMITS, COMMITTED_BYTES, RedisStore, read, values};
+use super::{COMMITS, COMMITTED_BYTES, LEASES, RedisStore, read, values};
 use crate::compression::Compressed;
 use crate::{ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::StepKind;
 
 impl RedisStore {
+    /// Extends leases, and returns `true` for each that is still owned.
+    pub(super) async fn extend(
+        &self,
+        leases: &[Lease],
+        duration: Duration,
+    ) -> Result<Vec<bool>, RedisError> {
+        let calls = self.renewals(leases, duration);
+        let mut renewed = Vec::with_capacity(leases.len());
+        for response in self.link.run(&self.scripts.renew, calls).await? {
+            let held = values::array(response)?;
+            renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
+        }
+        self.owned.renewed(leases, &renewed, duration);
+        Ok(renewed)
+    }
+
+    /// Leases in calls that are each bounded, in one round trip.
+    fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<ScriptCall> {
+        let script_call = |leases: &[Lease]| {
+            let script_call = self.script_call(&self.scripts.renew).duration(duration);
+            script_call.each(leases, |script_call, lease| {
+                script_call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
+            })
+        };
+        leases.chunks(LEASES).map(script_call).collect()
+    }
+
     /// Leases due steps.
     pub(super) async fn lease(&self, request: ClaimRequest) -> Result<Claims, RedisError> {
         if let Some(wait) = self.know_clock().await? {

@@ -21,6 +21,7 @@ mod leases;
 mod listen;
 mod missing_rights;
 mod owned;
+mod processes;
 mod pushed;
 mod read;
 mod record;
@@ -54,7 +55,7 @@ use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
-    Stats, Store, StoreError, SubmissionDetail, Wakeups,
+    Stats, Store, StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use connection::RedisConnection;
 use durable_writes::{Ack, DurableWrites};
@@ -65,7 +66,7 @@ use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 use owned::OwnedSteps;
 use scripts::{Script, ScriptCall, Scripts};
 use server_time::ServerTime;
@@ -226,17 +227,6 @@ impl RedisStore {
         self.with_location(changed)?;
         self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
-
-    /// Leases in calls that are each bounded, in one round trip.
-    fn renewals(&self, leases: &[Lease], duration: Duration) -> Vec<ScriptCall> {
-        let script_call = |leases: &[Lease]| {
-            let script_call = self.script_call(&self.scripts.renew).duration(duration);
-            script_call.each(leases, |script_call, lease| {
-                script_call.arg(lease.id.to_string()).arg(steps::lease_text(lease))
-            })
-        };
-        leases.chunks(LEASES).map(script_call).collect()
-    }
 }
 
 impl Drop for RedisStore {
@@ -276,16 +266,7 @@ impl Store for RedisStore {
     }
 
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
-        let script = &self.scripts.renew;
-        let calls = self.renewals(&leases, lease);
-        let responses = self.with_location(self.link.run(script, calls).await)?;
-        let mut renewed = Vec::with_capacity(leases.len());
-        for response in responses {
-            let held = self.with_location(values::array(response))?;
-            renewed.extend(held.into_iter().map(|held| held == Value::Int(1)));
-        }
-        self.owned.renewed(&leases, &renewed, lease);
-        Ok(renewed)
+        self.with_location(self.extend(&leases, lease).await)
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
@@ -479,6 +460,18 @@ impl Store for RedisStore {
         let removed = self.with_location(response.and_then(values::number))?;
         self.with_location(self.put_strays_back().await)?;
         Ok(removed)
+    }
+
+    async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError> {
+        self.with_location(self.save_heartbeat(&heartbeat).await)
+    }
+
+    async fn end_process(&self, id: &str) -> Result<(), StoreError> {
+        self.with_location(self.report(id, "").await)
+    }
+
+    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+        self.with_location(self.list_processes().await)
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

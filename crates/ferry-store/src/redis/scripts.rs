@@ -101,6 +101,7 @@ macro_rules! scripts {
 
 scripts! {
     accept WRITES "accept.lua" [RECORD SUBMISSION]
+    beat WRITES "beat.lua" []
     clock WRITES "clock.lua" [RECORD SUBMISSION]
     claim WRITES "claim.lua" [RECORD HEALTH LIMITS]
     commit WRITES "commit.lua" [RECORD SUBMISSION HEALTH]
@@ -111,6 +112,7 @@ scripts! {
     list READS "list.lua" [RECORD SUBMISSION SHOW]
     migrate WRITES "migrate.lua" [RECORD SUBMISSION]
     pause WRITES "pause.lua" [HEALTH]
+    processes READS "processes.lua" []
     read READS "read.lua" [RECORD SUBMISSION SHOW]
     renew WRITES "renew.lua" [RECORD]
     resume WRITES "resume.lua" [HEALTH]
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn every_command_of_a_script_that_writes_is_checked_first() {
-        let Scripts { accept, clock, claim, commit, drop, expired, migrate, pause, .. } =
+        let Scripts { accept, beat, clock, claim, commit, drop, expired, migrate, pause, .. } =
             Scripts::all();
         let Scripts { renew, resume, save, stray, sweep, .. } = Scripts::all();
         let alone = [
@@ -321,7 +323,7 @@ mod tests {
         ]
         .map(Script::alone);
         let scripts = [accept, clock, claim, commit, drop, expired, migrate, pause, renew, resume];
-        for script in scripts.into_iter().chain([save, stray, sweep]).chain(&alone) {
+        for script in scripts.into_iter().chain([beat, save, stray, sweep]).chain(&alone) {
             let (checks, code) = script.code.split_once("redis.error_reply('NORIGHTS").unwrap();
             let called = code.split("call('").chain(code.split("call_with('")).skip(1);
             for command in called.filter_map(|rest| rest.split_once('\'')).map(|(name, _)| name) {

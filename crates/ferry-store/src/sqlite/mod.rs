@@ -25,6 +25,7 @@ mod name_marks;
 mod named;
 mod operator;
 mod process_locks;
+mod processes;
 mod read;
 #[cfg(test)]
 mod read_work;
@@ -55,7 +56,7 @@ use super::store_time::StoreClock;
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, SubmissionDetail, Wakeups,
+    StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use access::Access;
 use effects::Effects;
@@ -66,7 +67,7 @@ use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
     LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
 };
-use ferry_types::domain::{SubmissionId, Timestamp};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 use last_counts::LastCounts;
 use named::{Identity, Named};
 use process_locks::{EndedProcess, ProcessLocks};
@@ -463,6 +464,22 @@ impl Store for SqliteStore {
             }
         }
         Ok(swept)
+    }
+
+    async fn beat(&self, heartbeat: Heartbeat) -> Result<(), StoreError> {
+        let beat = move |connection: &Connection, effects: &mut Effects| {
+            processes::beat(connection, &heartbeat, effects.now())
+        };
+        self.writer.write(beat).await
+    }
+
+    async fn end_process(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.writer.write(move |connection, _| processes::end(connection, &id)).await
+    }
+
+    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+        self.read(|reader| Ok(processes::list(reader)?.shown(reader.offset))).await
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("003.sql"),
     include_str!("004.sql"),
     include_str!("005.sql"),
+    include_str!("006.sql"),
 ];
 
 /// Duration for which a process waits while another one writes, and the delay between its looks.
@@ -265,6 +266,7 @@ mod tests {
             connection.query_row(&sql, [], |row| row.get(0)).unwrap()
         };
         assert_eq!((count("accounts"), count("name_marks"), count("labels")), (1, 0, 2));
+        assert_eq!(count("processes"), 0);
         let label = "SELECT value FROM labels WHERE account = 'main' AND key = 'ward'
                      AND submission = 7";
         let value: String = connection.query_row(label, [], |row| row.get(0)).unwrap();

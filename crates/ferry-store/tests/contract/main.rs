@@ -20,6 +20,7 @@ mod model;
 mod name_marks;
 mod names;
 mod operating;
+mod processes;
 mod reading;
 mod redis_damage;
 mod redis_greeting;
@@ -227,6 +228,13 @@ macro_rules! fulfilled_by {
                     a_read_of_an_account_touches_as_many_records_whatever_others_have
                     a_sparse_list_ends_within_its_bound_and_continues
                     a_list_of_all_accounts_is_in_their_common_order
+                }
+                processes {
+                    every_process_sees_the_last_heartbeat_of_each
+                    a_process_that_ends_is_listed_no_longer
+                    a_process_that_is_silent_for_long_is_forgotten
+                    of_many_processes_those_with_the_newest_heartbeats_are_listed
+                    a_heartbeat_touches_no_submission_and_is_no_event
                 }
                 retention {
                     what_ended_long_ago_is_removed_with_all_it_had

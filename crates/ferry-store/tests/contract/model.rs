@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use ferry_store::{Claim, Committed, Filter, StoreError};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::Resolution;
-use ferry_types::domain::submission::{Next, State, StepKind, Transition};
+use ferry_types::domain::submission::{Next, Resolution, State, StepKind, Transition};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

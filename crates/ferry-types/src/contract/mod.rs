@@ -8,6 +8,7 @@ mod event_id;
 mod events;
 mod findings;
 mod problem;
+mod processes;
 mod reading;
 mod rehearsal;
 mod responses;
@@ -26,6 +27,7 @@ pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use findings::{FindingKind, FindingView, Severity};
 pub use problem::{Problem, ProblemKind, RowProblem};
+pub use processes::{ProcessState, ProcessView, ProcessesView};
 pub use rehearsal::{Drill, DrillView, ExpectedView, RehearsalRequest, RehearsalView};
 pub use responses::{
     AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, FailingView, OutageView,
