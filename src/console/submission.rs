@@ -13,7 +13,7 @@ use crate::words;
 use ferry_types::contract::{SubmissionView, WaitingFor, WebhookView};
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::{State, StoredContent, TimelineEntry};
-use ferry_types::domain::{Timestamp, until};
+use ferry_types::domain::{SubmissionId, Timestamp, until};
 
 /// A submission with its history.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Detail {
     pub(crate) payload_bytes: u64,
     /// The first rows of a small result, and its key.
     pub(crate) preview: Option<(String, SeenRows)>,
+    /// Its newest revisions, each with its state.
+    pub(crate) revisions: Vec<(SubmissionId, State)>,
 }
 
 /// A line of the timeline; the same ones in a row are one.
@@ -94,6 +96,7 @@ pub(crate) struct SubmissionPage {
     deadline: Moment,
     finished: Option<Moment>,
     revision_of: Option<String>,
+    revisions: Vec<(String, Mark)>,
     labels: Vec<(String, String)>,
     timeline: Vec<Line>,
     dataset: Dataset,
@@ -113,7 +116,7 @@ pub(crate) struct SubmissionPage {
 impl SubmissionPage {
     /// The page of a submission.
     pub(crate) fn new(frame: Frame, detail: Detail, now: Timestamp) -> Self {
-        let Detail { view, timeline, webhook, payload_bytes, preview } = detail;
+        let Detail { view, timeline, webhook, payload_bytes, preview, revisions } = detail;
         let may_decide = frame.may_operate() && view.state == State::Held;
         let acts = frame.may_operate().then(|| of_submission(&view, webhook.webhook_url.is_some()));
         let is_corrected = frame.may_submit() && view.state.is_final() && !view.refetching;
@@ -128,6 +131,10 @@ impl SubmissionPage {
             deadline: view.deadline.into(),
             finished: view.finished_at.map(Moment::from),
             revision_of: view.revision_of.map(|id| id.to_string()),
+            revisions: revisions
+                .iter()
+                .map(|(id, state)| (id.to_string(), (*state).into()))
+                .collect(),
             labels: view.labels.iter().map(|(k, v)| (visible(k), visible(v))).collect(),
             timeline: folded(timeline),
             results: results.collect(),

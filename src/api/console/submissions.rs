@@ -10,6 +10,7 @@ use super::super::content::{self, FeedbackQuery};
 use super::super::error::ApiError;
 use super::super::found::{Found, ResultKey};
 use super::super::json::Json;
+use super::super::page as listed;
 use super::super::query::{self, PairError, Pairs, Query, pairs};
 use super::super::read::{self, ListQuery};
 use super::super::response_memory::Reserved;
@@ -19,9 +20,14 @@ use super::reader::Reader;
 use super::respond::{page, see};
 use super::rows::previewed;
 use crate::console::{Detail, FeedbackPage, Filters, ListPage, SubmissionPage};
+use ferry_store::Filter;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::State as SubmissionState;
+use ferry_types::domain::submission::{State as SubmissionState, Submission};
+
+/// Submissions of a name that are looked at for revisions, and revisions that are shown.
+const OF_A_NAME: usize = 20;
+const REVISIONS: usize = 3;
 
 /// Shows the submissions that match.
 pub(in crate::api) async fn list(
@@ -97,10 +103,32 @@ pub(in crate::api) async fn get(
     let Json(timeline) = read::timeline(State(shared.clone()), Found(found.clone())).await?;
     let Json(webhook) = read::deliveries(reader.caller.clone(), Found(found.clone())).await?;
     let preview = previewed(&shared, &reader, &found.submission).await?;
+    let revisions = revisions(&shared, &reader, &found.submission).await?;
     let payload_bytes = found.submission.payload_bytes;
     let view = SubmissionView::new(found.submission, found.waiting_for);
-    let detail = Detail { view, timeline, webhook, payload_bytes, preview };
+    let detail = Detail { view, timeline, webhook, payload_bytes, preview, revisions };
     Ok(page(&SubmissionPage::new(reader.frame().of("Submissions"), detail, reader.now)))
+}
+
+/// The newest revisions of a final submission, among the newest submissions of its name.
+async fn revisions(
+    shared: &Shared,
+    reader: &Reader,
+    submission: &Submission,
+) -> Result<Vec<(SubmissionId, SubmissionState)>, ApiError> {
+    if !submission.state.is_final() {
+        return Ok(Vec::new());
+    }
+    // The page is complete without them.
+    let Ok(_memory) = listed::reserve(shared, &reader.caller, OF_A_NAME) else {
+        return Ok(Vec::new());
+    };
+    let (name, account) = (Some(submission.name.clone()), Some(submission.account.clone()));
+    let filter = Filter { name, account, ..Filter::default() };
+    let page = shared.store().list(&filter, None, OF_A_NAME).await?;
+    let revisions = page.found.into_iter().map(|found| found.submission);
+    let revisions = revisions.filter(|other| other.revision_of == Some(submission.id));
+    Ok(revisions.take(REVISIONS).map(|revision| (revision.id, revision.state)).collect())
 }
 
 /// A result, which is stored and not shown.

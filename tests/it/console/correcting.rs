@@ -376,6 +376,8 @@ async fn rows_are_deleted_restored_and_inserted_and_edits_travel_with_the_form()
     let revision = submitted.header("location").rsplit('/').next().unwrap().to_owned();
     assert!(page.text.contains(&format!("/console/submissions/{id}/compare/{revision}")));
     assert_eq!(hidden(&page, "base"), revision);
+    let original = tab.get(&format!("/console/submissions/{id}")).await;
+    assert!(original.says(&format!("{revision}, what it changed")), "{}", original.text);
     let known = [late[0], late[1], late[2], ("base", &*revision)];
     assert!(send(&tab, id, &known).await.says("No errors"));
     // What was typed since the check is not submitted unseen.
