@@ -302,6 +302,9 @@ impl App {
             intake: self.intake().with_source(Source::Apalis),
             clock: self.clock.clone(),
         });
+        let metrics = self.metrics.of::<WorkerMetrics>();
+        // The first heartbeat may come before the workers begin.
+        StepKind::ALL.map(|kind| metrics.slots.set(kind, policy.concurrency as f64));
         Ok(Workers {
             store: self.store.clone(),
             pushed,

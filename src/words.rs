@@ -158,10 +158,12 @@ pub(crate) fn process(process: &ProcessView) -> String {
         ProcessState::Stopping => format!("stopping, since {}", time(process.started_at)),
         ProcessState::Running => format!("since {}", time(process.started_at)),
     };
-    let slots = if all.slots == 0 {
-        String::new()
-    } else {
-        format!(", {} of {} in use", grouped(all.running), counted(all.slots, "slot"))
+    let slots = match all.slots {
+        _ if process.slots.is_none() || !process.roles.contains(&ProcessRole::Worker) => {
+            String::new()
+        }
+        0 => ", its workers are stopped".to_owned(),
+        count => format!(", {} of {} in use", grouped(all.running), counted(count, "slot")),
     };
     format!("{what}{host}{pid}, version {version}, {since}{slots}")
 }
@@ -277,6 +279,8 @@ mod tests {
         assert_eq!(process(&view(1)), expected);
         let silent = process(&view(16));
         assert!(silent.contains(", silent since 1970-01-01 00:01:00 UTC"), "{silent}");
+        let stopped = ProcessView { slots: Some([].into()), ..view(1) };
+        assert!(process(&stopped).ends_with(" UTC, its workers are stopped"));
         let bound = ProcessView { host: None, pid: None, slots: None, ..view(1) };
         let expected = "worker, version 0.1.0, since 1970-01-01 00:00:00 UTC";
         assert_eq!(process(&bound), expected);

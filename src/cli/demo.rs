@@ -73,6 +73,9 @@ impl Demo {
                 server.serve(api).await;
             }
         };
+        if served.is_some() {
+            tokio::spawn(app.exporting());
+        }
         let heartbeats = app.reporting(&[ProcessRole::Server, ProcessRole::Worker]);
         let (ended, played, ()) = tokio::join!(workers::run(&app), play, serving);
         heartbeats.end().await;

@@ -30,7 +30,11 @@ impl Spark {
             let x = crate::throughput::MINUTES - minutes.len() + at;
             format!("{x},{}", u64::from(HEIGHT - 1) - height)
         };
-        let points: Vec<String> = minutes.iter().enumerate().map(point).collect();
+        let mut points: Vec<String> = minutes.iter().enumerate().map(point).collect();
+        if let [only] = &points[..] {
+            // A point alone is no line.
+            points.push(only.replace("59,", "60,"));
+        }
         let sum = |some: &[u32]| some.iter().copied().map(u64::from).sum::<u64>();
         let label = format!(
             "{} became final in the last {}, at most {} in one, as this server saw it",
@@ -63,7 +67,7 @@ mod tests {
                         server saw it";
         assert_eq!((&*spark.label, &*spark.pace), (expected, "3.5"));
         let one = Spark::new(&[1]);
-        assert_eq!((&*one.points, &*one.pace), ("59,1", "1.0"));
+        assert_eq!((&*one.points, &*one.pace), ("59,1 60,1", "1.0"));
         let none = Spark::new(&[0; 60]);
         assert!(none.points.starts_with("0,15 1,15") && none.points.ends_with("59,15"));
         assert_eq!(none.pace, "0");

@@ -6,6 +6,7 @@ use super::frame::Frame;
 use super::text::{Moment, Sentence, number, visible};
 use crate::words;
 use ferry_types::contract::{ChecksView, ProcessState, ProcessView, ProcessesView, SettingView};
+use ferry_types::domain::ProcessRole;
 
 /// A check.
 #[derive(Debug)]
@@ -71,10 +72,10 @@ impl ProcessRow {
             version: visible(&process.version),
             started: process.started_at.into(),
             heartbeat: process.heartbeat_at.into(),
-            slots: if all.slots == 0 {
-                "none".to_owned()
-            } else {
-                format!("{} of {}", number(all.running), number(all.slots))
+            slots: match all.slots {
+                0 if process.roles.contains(&ProcessRole::Worker) => "workers stopped".to_owned(),
+                0 => "none".to_owned(),
+                count => format!("{} of {}", number(all.running), number(count)),
             },
             accounts,
         }

@@ -10,6 +10,7 @@ use tracing::error;
 use super::backend::StepBackend;
 use super::claimer::LeasedStep;
 use super::executor::Executor;
+use super::metrics::WorkerMetrics;
 use super::parts::{WorkerParts, Workers};
 use crate::shutdown::Shutdown;
 use ferry_types::clock::MonotonicClock;
@@ -30,6 +31,15 @@ impl Workers {
     /// Runs steps until the shutdown drains: then what is claimed and not begun is given back, and what
     /// runs has the policy's shutdown timeout to end.
     pub async fn run(self) -> Result<(), WorkersError> {
+        let (metrics, kinds) = (self.metrics.of::<WorkerMetrics>(), self.kinds.clone());
+        let ended = self.run_until_stopped().await;
+        for kind in kinds {
+            metrics.slots.set(kind, 0.0);
+        }
+        ended
+    }
+
+    async fn run_until_stopped(self) -> Result<(), WorkersError> {
         let (shutdown, timeout) = (self.shutdown.clone(), self.policy.shutdown_timeout);
         let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
         // Both together take no longer than the timeout, after which a supervisor may kill the process.

@@ -140,7 +140,7 @@ async fn feedback_is_grouped_by_cause_and_contents_are_downloads_that_no_browser
     for (page, name) in [
         (raw, "march.feedback.txt"),
         (csv, "march.feedback.csv"),
-        (result, "april.tableofresultids.txt"),
+        (result, "april.tableofresultids.csv"),
     ] {
         assert_eq!(page.status, 200, "{}", page.text);
         let expected = format!("attachment; filename=\"{name}\"");
