@@ -20,9 +20,10 @@ use super::response_memory::Reserved;
 use super::shared::Shared;
 use crate::charset::text;
 use ferry_store::{Payload, StoreError, compute};
-use ferry_types::contract::FeedbackForm;
+use ferry_types::contract::{FeedbackForm, ProblemKind};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::feedback::{FeedbackItem, as_csv, locate, read};
+use ferry_types::domain::dataset::Table;
+use ferry_types::domain::feedback::{FeedbackItem, as_csv, beside, locate, read};
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{FEEDBACK_KEY, State as SubmissionState, Submission};
 
@@ -33,7 +34,9 @@ pub(super) struct FeedbackQuery {
     /// As the Platform sent it, with its own type.
     #[serde(default)]
     raw: Flag,
-    /// Another form, whatever `raw` says: `csv` has a row for each row of the dataset that an item may mean.
+    /// Another form, whatever `raw` says: `csv` has a row for each row of the dataset that an item may mean;
+    /// `data` and `event-data` are the texts of the dataset with the feedback as a last column, if they have a
+    /// header.
     #[serde(rename = "as")]
     form: Option<FeedbackForm>,
 }
@@ -42,6 +45,15 @@ impl FeedbackQuery {
     /// True if it is wanted as a file: as the Platform sent it, or as CSV.
     pub(super) fn is_file(&self) -> bool {
         self.raw.0 || self.form.is_some()
+    }
+
+    /// The text of the dataset beside whose rows it is wanted.
+    pub(super) fn table(&self) -> Option<Table> {
+        match self.form {
+            Some(FeedbackForm::Data) => Some(Table::Data),
+            Some(FeedbackForm::EventData) => Some(Table::Events),
+            Some(FeedbackForm::Csv) | None => None,
+        }
     }
 }
 
@@ -162,13 +174,17 @@ pub(super) async fn feedback(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     Found(found): Found,
-    Query(FeedbackQuery { raw: Flag(raw), form }): Query<FeedbackQuery>,
+    Query(query): Query<FeedbackQuery>,
 ) -> Result<Response, ApiError> {
     let submission = found.submission;
+    if let Some(table) = query.table() {
+        return beside_rows(&shared, &caller, &submission, table).await;
+    }
+    let FeedbackQuery { raw: Flag(raw), form } = query;
     if !raw || form.is_some() {
         let (memory, items) = feedback_items(&shared, &caller, &submission).await?;
         let response = match form {
-            Some(FeedbackForm::Csv) => as_it_is(csv(as_csv(&items))),
+            Some(_) => as_it_is(csv(as_csv(&items))),
             None => Json(items).into_response(),
         };
         return Ok(Reserved(Some(memory), response).into_response());
@@ -177,6 +193,31 @@ pub(super) async fn feedback(
     let content = shared.store().content(submission.id, FEEDBACK_KEY).await?;
     let content = content.ok_or_else(|| missing(&submission, "feedback"))?;
     Ok(Reserved(Some(memory), as_it_is(content)).into_response())
+}
+
+/// A text of the dataset with the feedback as a last column.
+async fn beside_rows(
+    shared: &Shared,
+    caller: &Caller,
+    submission: &Submission,
+    table: Table,
+) -> Result<Response, ApiError> {
+    let (id, bytes) = (submission.id, submission.payload_bytes);
+    let loaded = loaded(shared, caller, submission).await?;
+    let memory = Arc::new(shared.response_permit(caller, bytes.saturating_mul(2))?);
+    let written = compute(bytes, move || {
+        let text = match table {
+            Table::Data => Some(loaded.payload.data.as_str()),
+            Table::Events => loaded.payload.event_data.as_deref(),
+        };
+        let none = || {
+            let what = "the text has no header, in which the feedback could be a column";
+            ApiError::new(ProblemKind::NotFound, what)
+        };
+        let text = text.ok_or_else(|| no_events(id))?;
+        beside(table, text, &loaded.items).ok_or_else(none)
+    });
+    Ok(Reserved(Some(memory), as_it_is(csv(written.await?))).into_response())
 }
 
 /// The feedback with the rows that it means, and the memory for it.

@@ -73,9 +73,6 @@ impl Demo {
                 server.serve(api).await;
             }
         };
-        if served.is_some() {
-            tokio::spawn(app.exporting());
-        }
         let heartbeats = app.reporting(&[ProcessRole::Server, ProcessRole::Worker]);
         let (ended, played, ()) = tokio::join!(workers::run(&app), play, serving);
         heartbeats.end().await;
@@ -96,6 +93,8 @@ async fn serve(app: &App, ui: &Ui) -> Result<(Server, Api), CliError> {
     if app.config.console != ConsoleMode::No {
         ui.print_note(format!("console {}/console", server.url()));
     }
+    // The console shows the pace.
+    tokio::spawn(app.exporting());
     Ok((server.with_connections(app.client_connections(true)), app.api()?))
 }
 

@@ -13,7 +13,7 @@ use super::text::{Sentence, number, said, visible};
 use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::{CorrectView, Problem, RowProblem, SubmissionView};
-use ferry_types::domain::dataset::{Bookmarks, Edits, Table};
+use ferry_types::domain::dataset::{Bookmarks, Edits, Table, has_header};
 use ferry_types::domain::feedback::FeedbackItem;
 
 /// Problems of a check that are listed.
@@ -86,6 +86,8 @@ pub(crate) struct CorrectPage {
     causes: Vec<CauseForm>,
     omitted_causes: String,
     tables: Vec<(Table, bool)>,
+    /// The texts with the feedback as a last column, by the words of their links.
+    with_feedback: Vec<(&'static str, String)>,
     shown: GridView,
     grid: Grid,
 }
@@ -111,6 +113,7 @@ impl CorrectPage {
         let has_events = one.payload.event_data.is_some();
         let tables = Table::ALL.into_iter().filter(|table| has_events || *table == Table::Data);
         let marks = marks(one, problems);
+        let with_feedback = with_feedback(one);
         Self {
             frame,
             id: one.view.id.to_string(),
@@ -132,6 +135,7 @@ impl CorrectPage {
             causes: causes.into_iter().map(|cause| form(one, cause)).collect(),
             omitted_causes: some_number(omitted_causes as u64),
             tables: tables.map(|table| (table, table == one.shown.table)).collect(),
+            with_feedback,
             shown: one.shown,
             grid: {
                 let bookmarks = &mut one.bookmarks.lock();
@@ -139,6 +143,25 @@ impl CorrectPage {
             },
         }
     }
+}
+
+/// The texts that have a header, and rows with feedback.
+fn with_feedback(one: &Correcting<'_>) -> Vec<(&'static str, String)> {
+    let events = one.payload.event_data.as_deref();
+    let texts = [
+        (Table::Data, Some(&*one.payload.data), "The dataset with its feedback", "data"),
+        (Table::Events, events, "The events with their feedback", "event-data"),
+    ];
+    let is_meant = |table| {
+        let mut locations = one.items.iter().flat_map(|item| &item.locations);
+        locations.any(|location| location.table == table)
+    };
+    let link = |(table, text, words, form): (Table, Option<&str>, &'static str, &str)| {
+        let is_there = is_meant(table) && text.is_some_and(|text| has_header(table, text));
+        let path = format!("/console/submissions/{}/feedback?as={form}", one.view.id);
+        is_there.then_some((words, path))
+    };
+    texts.into_iter().filter_map(link).collect()
 }
 
 /// The edits that replace all cells of causes, by the key of each cause.

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
+use ferry_types::domain::dataset::Table;
 use ferry_types::domain::is_invisible;
 
 /// Longest stem of a name, in bytes: with the ending it fits every file system.
@@ -20,6 +21,8 @@ pub(super) enum Part<'a> {
     Events,
     /// The feedback.
     Feedback,
+    /// A text of the dataset with the feedback as a column.
+    WithFeedback(Table),
     /// The result of a key.
     Result(&'a str),
 }
@@ -51,6 +54,8 @@ fn file_name(dataset: &str, part: Part<'_>, ending: &str) -> String {
     match part {
         Part::Data => format!("{name}.csv"),
         Part::Events => format!("{name}.events.csv"),
+        Part::WithFeedback(Table::Data) => format!("{name}.with-feedback.csv"),
+        Part::WithFeedback(Table::Events) => format!("{name}.events.with-feedback.csv"),
         Part::Feedback => format!("{name}.feedback.{ending}"),
         Part::Result(key) => format!("{name}.{}.{ending}", harmless(key)),
     }
@@ -112,6 +117,7 @@ mod tests {
         let name = |part, kind| file_name("march", part, ending(kind));
         assert_eq!(name(Part::Data, None), "march.csv");
         assert_eq!(name(Part::Events, None), "march.events.csv");
+        assert_eq!(name(Part::WithFeedback(Table::Data), None), "march.with-feedback.csv");
         assert_eq!(name(Part::Feedback, Some("text/plain; charset=utf-8")), "march.feedback.txt");
         assert_eq!(name(Part::Result("ids"), Some("Application/JSON")), "march.ids.json");
         for active in [None, Some("text/html"), Some("image/svg+xml"), Some("application/x-sh")] {

@@ -175,8 +175,9 @@ pub(in crate::api) async fn feedback(
 ) -> Result<Response, ApiError> {
     if query.is_file() {
         let (name, caller) = (found.submission.name.clone(), reader.caller);
+        let part = query.table().map_or(Part::Feedback, Part::WithFeedback);
         let file = content::feedback(State(shared), caller, Found(found), Query(query)).await?;
-        return Ok(attached(file, &name, Part::Feedback));
+        return Ok(attached(file, &name, part));
     }
     let (memory, items) =
         content::feedback_items(&shared, &reader.caller, &found.submission).await?;

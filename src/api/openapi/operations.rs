@@ -126,7 +126,7 @@ pub(in crate::api) fn feedback(operation: Operation<'_>) -> Operation<'_> {
             )
             .json::<Vec<ferry_types::domain::feedback::FeedbackItem>>(
                 200,
-                "The feedback; with `as=csv` CSV, and with `raw` of any type",
+                "The feedback; with `as` CSV, and with `raw` of any type",
                 &[],
             ),
     )

@@ -79,6 +79,27 @@ async fn a_copy_that_was_corrected_in_a_spreadsheet_becomes_edits_and_a_revision
 }
 
 #[tokio::test]
+async fn a_dataset_is_corrected_beside_its_feedback_in_a_spreadsheet() {
+    let served = Served::with(plain(), &[]).await;
+    let (id, tab) = (rejected(&served).await, Tab::at(format!("http://{}", served.address)));
+    let id = id.to_string();
+    let path = format!("/console/submissions/{id}/feedback?as=data");
+    let correct = tab.get(&format!("/console/submissions/{id}/correct")).await;
+    assert!(correct.text.contains(&path), "{}", correct.text);
+    let file = tab.get(&path).await;
+    let name = "attachment; filename=\"march.with-feedback.csv\"";
+    assert_eq!((file.status, file.header("content-disposition")), (200, name), "{}", file.text);
+    let noted = "UNKNOWN-7,03/03/2025,08:00,03/03/2025,17:00,,Reference: unknown reference\n";
+    assert!(file.text.contains(noted), "{}", file.text);
+    let copy = file.text.replace("UNKNOWN-7,", "SITE-7,");
+    let page = post(&tab, &id, &[("data", copy.as_bytes())]).await;
+    assert!(page.says("1 cell in 1 row changes."), "{}", page.text);
+    assert!(page.says("left out: Feedback."), "{}", page.text);
+    let events = tab.get(&path.replace("=data", "=event-data")).await;
+    assert_eq!(events.status, 404, "{}", events.text);
+}
+
+#[tokio::test]
 async fn a_copy_that_makes_no_edits_is_refused_with_the_reason() {
     let served = Served::with(plain(), &[]).await;
     let (id, tab) = (rejected(&served).await, Tab::at(format!("http://{}", served.address)));

@@ -39,6 +39,10 @@ closed_set! {
     pub enum FeedbackForm: "form of the feedback" in json {
         /// CSV with a header.
         Csv = "csv",
+        /// The dataset with the feedback as a last column.
+        Data = "data",
+        /// The events with the feedback as a last column.
+        EventData = "event-data",
     }
 }
 

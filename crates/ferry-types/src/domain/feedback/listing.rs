@@ -1,6 +1,12 @@
 //! The feedback as CSV, for spreadsheets.
 
+use std::collections::BTreeMap;
+
 use super::locate::FeedbackItem;
+use crate::domain::dataset::{Table, noted};
+
+/// Messages beside a row.
+const MOST_NOTES: usize = 10;
 
 const COLUMNS: [&str; 6] = ["Table", "Row", "Line", "Column", "Value", "Message"];
 
@@ -34,6 +40,31 @@ pub fn as_csv(items: &[FeedbackItem]) -> String {
     }
     let bytes = writer.into_inner().expect("memory has room");
     String::from_utf8(bytes).expect("texts make a text")
+}
+
+/// The title of the column of [`beside`].
+const TITLE: &str = "Feedback";
+
+/// A text of the dataset with the feedback about each row as a last column; none if the text has no header. Each
+/// row that an item may mean has its message.
+pub fn beside(table: Table, text: &str, items: &[FeedbackItem]) -> Option<String> {
+    let mut notes: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for item in items {
+        for location in item.locations.iter().filter(|location| location.table == table) {
+            let columns = location.matching_cells.iter().filter_map(|cell| cell.column.as_deref());
+            let columns = columns.collect::<Vec<&str>>().join(", ");
+            let note = match &*columns {
+                "" => item.message.clone(),
+                columns => format!("{columns}: {}", item.message),
+            };
+            let of_row = notes.entry(location.row).or_default();
+            if of_row.len() < MOST_NOTES && !of_row.contains(&note) {
+                of_row.push(note);
+            }
+        }
+    }
+    let notes = notes.into_iter().map(|(row, notes)| (row, inert(&notes.join("; ")))).collect();
+    noted(table, text, TITLE, &notes)
 }
 
 /// A cell that no spreadsheet runs: one that begins like a formula has an apostrophe before it.

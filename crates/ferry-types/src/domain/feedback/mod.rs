@@ -9,7 +9,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-pub use listing::as_csv;
+pub use listing::{as_csv, beside};
 pub use locate::{CellRef, FeedbackItem, RowLocation, locate};
 pub use marks::{CellMark, marks};
 pub use read::{MAX_ITEMS, RawItem, read};
