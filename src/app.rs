@@ -304,7 +304,9 @@ impl App {
         });
         let metrics = self.metrics.of::<WorkerMetrics>();
         // The first heartbeat may come before the workers begin.
-        StepKind::ALL.map(|kind| metrics.slots.set(kind, policy.concurrency as f64));
+        for kind in StepKind::ALL {
+            metrics.slots.set(kind, policy.concurrency as f64);
+        }
         Ok(Workers {
             store: self.store.clone(),
             pushed,

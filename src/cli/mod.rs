@@ -203,7 +203,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
         Command::Man(command) => command.run(Cli::command()),
         Command::Version(_) => version::Version::run(ui),
         Command::Config(command) => command.run(&global, ui),
-        Command::Demo(command) => command.run(&global, ui).await,
+        Command::Demo(command) => Box::pin(command.run(&global, ui)).await,
         Command::Doctor(command) => command.run(&global, ui).await,
         Command::Simulate(command) => command.run(&global, ui).await,
         Command::Rehearse(command) => command.run(&global, ui).await,
