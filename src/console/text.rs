@@ -1,10 +1,10 @@
 //! Texts, times and states as templates show them.
 
 use ferry_types::contract::RowProblem;
-use ferry_types::domain::Timestamp;
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::escape;
 use ferry_types::domain::submission::State;
+use ferry_types::domain::{SubmissionId, Timestamp};
 
 use crate::words;
 
@@ -60,16 +60,21 @@ pub(crate) struct Part {
     pub(crate) time: Option<Moment>,
     /// True of the time at which something ends.
     pub(crate) is_end: bool,
+    /// The page of the submission whose id it is.
+    pub(crate) link: Option<String>,
 }
 
 impl Part {
     fn new(text: &str, is_code: bool) -> Self {
-        Self { is_code, text: escape(text), time: None, is_end: false }
+        Self { is_code, text: escape(text), time: None, is_end: false, link: None }
     }
 }
 
 /// Length of a time in a sentence, such as `2026-03-03 08:00:00 UTC`.
 const TIME: usize = 23;
+
+/// Length of an id.
+const ID: usize = 26;
 
 /// Plain text with its times as parts of their own.
 fn with_times(text: &str) -> Vec<Part> {
@@ -79,9 +84,27 @@ fn with_times(text: &str) -> Vec<Part> {
         from = end;
         let Some(start) = end.checked_sub(TIME).filter(|start| *start >= begin) else { continue };
         let Some(at) = text.get(start..end).and_then(words::time_of) else { continue };
-        parts.push(Part::new(&text[begin..start], false));
+        parts.extend(with_links(&text[begin..start]));
         parts.push(Part { time: Some(at.into()), ..Part::new(&text[start..end], false) });
         begin = end;
+    }
+    parts.extend(with_links(&text[begin..]));
+    parts
+}
+
+/// Plain text with the ids of submissions as parts of their own.
+fn with_links(text: &str) -> Vec<Part> {
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+        if word.len() != ID || word.parse::<SubmissionId>().is_err() {
+            continue;
+        }
+        // Where the word stands: it is a part of the text.
+        let Some(start) = text[begin..].find(word).map(|found| begin + found) else { continue };
+        parts.push(Part::new(&text[begin..start], false));
+        let link = Some(format!("/console/submissions/{word}"));
+        parts.push(Part { link, ..Part::new(word, false) });
+        begin = start + word.len();
     }
     parts.push(Part::new(&text[begin..], false));
     parts
@@ -164,6 +187,20 @@ mod tests {
             [(plain, "do ".to_owned()), (code, "it".to_owned()), (plain, " now".to_owned())];
         assert_eq!(parts("do `it` now"), expected);
         assert_eq!(parts("a ` b"), [(plain, "a ` b".to_owned())]);
+    }
+
+    #[test]
+    fn an_id_in_a_sentence_leads_to_its_submission() {
+        let id =
+            SubmissionId::new(ferry_types::domain::timestamp(1_700_000_000_000), 7).to_string();
+        let text = format!(
+            "waits for {id}, not for A{id} or ABCDEFGHIJKLMNOPQRSTUVWXYZ; `ferry status {id}`"
+        );
+        let parts = Sentence::from(&*text).parts;
+        let links: Vec<_> = parts.iter().filter_map(|part| part.link.clone()).collect();
+        assert_eq!(links, [format!("/console/submissions/{id}")], "{parts:?}");
+        let whole: String = parts.iter().map(|part| part.text.as_str()).collect();
+        assert_eq!(whole, text.replace('`', ""));
     }
 
     #[test]
