@@ -13,7 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 pub type Target = fn(&[u8]);
 
 /// The targets of `fuzz_targets/`, by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
+    ("copy", texts::copy),
     ("dataset", texts::dataset),
     ("feedback", texts::feedback),
     ("http1", http::http1),

@@ -9,7 +9,9 @@ use ferry::api::parse_keys;
 use ferry::config::{Config, Sources};
 use ferry::webhook::{Allowed, Rules, SigningKey};
 use ferry_types::contract::{EventId, SubmissionRequest};
-use ferry_types::domain::dataset::{Table, canonical, check, check_pair, fix};
+use ferry_types::domain::dataset::{
+    Edits, Table, Window, canonical, check, check_pair, derived, edited, fix, sheet, window,
+};
 use ferry_types::domain::feedback;
 use ferry_types::domain::{SubmissionId, TraceParent};
 
@@ -34,6 +36,36 @@ pub fn dataset(data: &[u8]) {
     assert_eq!(canonical(table, &once), once);
     let (data, events) = text.split_at(text.floor_char_boundary(text.len() / 2));
     check_pair(data, events, &mut report);
+}
+
+/// A dataset and, after two NUL bytes, a corrected copy of it: the edits that make the one from the other
+/// can be put into the dataset, and each row of both is shown once.
+pub fn copy(data: &[u8]) {
+    let Some((table, bytes)) = data.split_first() else { return };
+    let table = if table % 2 == 0 { Table::Data } else { Table::Events };
+    let bytes = String::from_utf8_lossy(bytes);
+    let (text, copy) = bytes.split_once("\0\0").unwrap_or((&bytes, ""));
+    if let Ok(derived) = derived(table, text, copy) {
+        let edits = Edits::of(derived.edits).expect("the edits of a copy contradict none");
+        let edited = edited(table, text, edits.of_text(table)).expect("it has these rows").text;
+        pages(|from| window(table, &edited, from, 3, None));
+    }
+    pages(|from| sheet(copy, from, 3));
+}
+
+/// Reads all pages; each begins behind the last row of the one before.
+fn pages(page: impl Fn(u64) -> Window) {
+    let (mut from, mut last) = (1, 0);
+    loop {
+        let Window { rows, next, .. } = page(from);
+        for row in rows {
+            assert!(row.row > last, "row {} stands behind row {last}", row.row);
+            last = row.row;
+        }
+        let Some(next) = next else { return };
+        assert!(next > from && next > last, "page {next} stands behind page {from}");
+        from = next;
+    }
 }
 
 fn is_valid(table: Table, text: &str) -> bool {

@@ -25,7 +25,7 @@ pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 
-fn event(cursor: u64, line: &str) -> Result<Event, RedisError> {
+pub(super) fn event(cursor: u64, line: &str) -> Result<Event, RedisError> {
     let mut parts = line.splitn(6, ' ');
     let mut part = || parts.next().unwrap_or_default();
     let at = timestamp(part().parse().map_err(RedisError::corrupt)?);
