@@ -108,14 +108,14 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Locks an open file until it is dropped; an error if another process has the lock for `patience`.
-pub fn lock(file: &File, path: &Path, patience: Duration) -> io::Result<()> {
+/// Locks an open file until it is dropped; an error if another process has the lock for longer than `timeout`.
+pub fn lock(file: &File, path: &Path, timeout: Duration) -> io::Result<()> {
     let since = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if since.elapsed() >= patience => {
+            Err(TryLockError::WouldBlock) if since.elapsed() >= timeout => {
                 let path = path.display();
                 let what = format!(
                     "another process has locked `{path}`, such as a `ferry` command that was stopped: \

@@ -21,7 +21,7 @@ const LONGEST: u32 = 20;
 
 /// The time limits of something that a client sends.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct TimeLimit {
     client_timeout: Duration,
     end: Instant,
     pace: Pace,
@@ -30,14 +30,14 @@ pub(super) struct Patience {
 /// A body that arrives.
 #[derive(Debug)]
 pub(super) struct Arrival<'a> {
-    patience: Patience,
+    time_limit: TimeLimit,
     prompt: Instant,
     slots: &'a Slots,
     owner: Owner,
     slow: Option<Share>,
 }
 
-impl Patience {
+impl TimeLimit {
     /// Begins now.
     pub(super) fn new(client_timeout: Duration) -> Self {
         let end = Instant::now() + client_timeout.saturating_mul(LONGEST);
@@ -58,8 +58,8 @@ impl Patience {
 impl<'a> Arrival<'a> {
     /// Begins now.
     pub(super) fn new(slots: &'a Slots, owner: Owner, client_timeout: Duration) -> Self {
-        let (patience, prompt) = (Patience::new(client_timeout), Instant::now() + PROMPT);
-        Self { patience, prompt, slots, owner, slow: None }
+        let (time_limit, prompt) = (TimeLimit::new(client_timeout), Instant::now() + PROMPT);
+        Self { time_limit, prompt, slots, owner, slow: None }
     }
 
     /// The next piece, as [`Decoded::next`] has it; an error if it does not come in time.
@@ -67,7 +67,7 @@ impl<'a> Arrival<'a> {
         &mut self,
         frames: &mut Decoded,
     ) -> Result<Option<Result<Bytes, ()>>, ApiError> {
-        let (begin, end) = (Instant::now(), self.patience.until());
+        let (begin, end) = (Instant::now(), self.time_limit.until());
         loop {
             let is_slow = self.slow.is_some() || self.prompt >= end;
             let until = if is_slow { end } else { self.prompt };
@@ -75,7 +75,7 @@ impl<'a> Arrival<'a> {
                 Ok(read) => {
                     let bytes =
                         read.as_ref().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
-                    self.patience.arrived(bytes, begin.elapsed());
+                    self.time_limit.arrived(bytes, begin.elapsed());
                     return Ok(read);
                 }
                 Err(_) if !is_slow => self.slow = Some(self.slots.slow(&self.owner)?),

@@ -1,13 +1,14 @@
 //! Records what operators do, whatever becomes of the connection that a request came on.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::RequestExt;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use tracing::{Instrument, Span, error};
 
 use super::caller::Caller;
@@ -73,7 +74,7 @@ impl Audited {
     /// Records what is about to be done; an error if that is not possible, and then nothing may be done.
     pub(super) async fn intend(&self, details: Option<String>) -> Result<(), ApiError> {
         let recorded = self.blocking(|trail| {
-            let mut recorded = trail.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut recorded = trail.recorded.lock();
             recorded.action.details = details;
             recorded.intent = trail.audit.intend(&recorded.action, trail.clock.now())?;
             Ok::<_, crate::audit::AuditError>(())
@@ -95,7 +96,7 @@ impl Audited {
         act: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<Result<T, StoreError>, ApiError> {
         let Trail { audit, clock, recorded } = &*self.0;
-        let whole = recorded.lock().unwrap_or_else(PoisonError::into_inner).action.clone();
+        let whole = recorded.lock().action.clone();
         let recorded = Recorded { action: AuditAction { action: part, ..whole }, intent: None };
         let recorded = Mutex::new(recorded);
         let part = Self(Arc::new(Trail { audit: audit.clone(), clock: clock.clone(), recorded }));
@@ -107,7 +108,7 @@ impl Audited {
 
     async fn conclude(&self, outcome: String) {
         let concluded = self.blocking(move |trail| {
-            let recorded = trail.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+            let recorded = trail.recorded.lock();
             let Recorded { action, intent } = &*recorded;
             trail.audit.conclude(action, *intent, &outcome, trail.clock.now());
         });

@@ -174,7 +174,7 @@ pub fn revoke_key(path: &Path, name: &str) -> Result<bool, KeysError> {
 }
 
 /// The longest wait for another process that changes the keys.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Until this is dropped, no other process changes the keys. A file of its own is locked, because that of
 /// the keys is replaced.
@@ -183,7 +183,8 @@ fn alone(path: &Path) -> Result<File, KeysError> {
     lock.push(".lock");
     let lock = PathBuf::from(lock);
     let file = private_files::open_lock(&lock);
-    let locked = file.and_then(|file| private_files::lock(&file, &lock, PATIENCE).map(|()| file));
+    let locked =
+        file.and_then(|file| private_files::lock(&file, &lock, LOCK_TIMEOUT).map(|()| file));
     locked.map_err(|source| KeysError::File { doing: "lock", path: path.to_owned(), source })
 }
 

@@ -34,13 +34,14 @@ impl StoreChecks {
         clock: &dyn Clock,
     ) -> Result<StoreChecked, StoreError> {
         let mut last = self.0.lock().await;
-        let begun = Instant::now();
-        if let Some((_, checked)) = last.as_ref().filter(|(until, _)| begun < *until) {
+        let started = Instant::now();
+        if let Some((_, checked)) = last.as_ref().filter(|(until, _)| started < *until) {
             return Ok(checked.clone());
         }
         let at = clock.now();
         let checked = StoreChecked { findings: store.check().await?, at };
-        *last = shared_for(begun.elapsed()).map(|share| (Instant::now() + share, checked.clone()));
+        *last =
+            shared_for(started.elapsed()).map(|share| (Instant::now() + share, checked.clone()));
         Ok(checked)
     }
 }

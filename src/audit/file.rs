@@ -17,7 +17,7 @@ use super::chain::{Head, Link, Record, link};
 use crate::private_files;
 
 /// The longest wait for another process.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The end of the file that is searched for its last record; no record is longer.
 const TAIL: u64 = 64 << 10;
@@ -194,7 +194,7 @@ fn note(chain: &mut File, head: &Head) -> io::Result<()> {
 fn locked(path: &Path) -> io::Result<File> {
     let beside = beside(path);
     let chain = private_files::unlinked().read(true).write(true).open(&beside)?;
-    private_files::lock(&chain, &beside, PATIENCE)?;
+    private_files::lock(&chain, &beside, LOCK_TIMEOUT)?;
     Ok(chain)
 }
 

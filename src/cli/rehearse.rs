@@ -53,7 +53,7 @@ impl Rehearse {
 fn summary(ledger: &Ledger) -> String {
     let failed: u64 = ledger.faults.values().sum();
     format!(
-        "{} requests, {failed} of them failed; {} uploads stored, {} refused; {} requests came \
+        "{} requests, {failed} of them failed; {} uploads stored, {} rejected; {} requests came \
          too early; names stored again although a response had reported them: {}",
         ledger.requests,
         ledger.accepted(),

@@ -63,9 +63,9 @@ async fn run(
                     let _ = response.send(committed);
                 }
             }
-            // The answers are dropped: the steps learn that nothing was recorded, and their leases
-            // run out.
-            Err(error) => error!(%error, "the store refused to record {} steps", responses.len()),
+            // The responses are dropped: the steps see that nothing was recorded, and their leases
+            // expire.
+            Err(error) => error!(%error, "cannot commit {} steps", responses.len()),
         }
     }
 }

@@ -117,8 +117,8 @@ impl StepObserver {
                 trace.set_outcome("illegal");
                 self.metrics.commit_conflicts.inc(());
                 error!(
-                    submission.id = %claim.lease.id,
-                    "refused to record `{}`: {illegal}", claim.kind
+                    submission.id = %claim.lease.id, error = %illegal,
+                    "cannot commit `{}`", claim.kind
                 );
             }
         }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::AUTHORIZATION;
 
+use super::denial_limit::{DenialLimit, denied};
 use super::endpoint::UPLOAD;
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard};
-use super::patience::{Patience, denied};
 use super::response::PlatformResponse;
 use super::secrets::Secrets;
 use super::token_endpoint::Token;
@@ -44,7 +44,7 @@ pub(super) struct AuthorizedRequests {
     pub(super) tokens: Tokens,
     pub(super) secrets: Arc<Secrets>,
     /// Of the upload, and of all else: one may be denied while the other is not.
-    pub(super) denials: [Patience; 2],
+    pub(super) denials: [DenialLimit; 2],
     pub(super) monotonic: Arc<dyn MonotonicClock>,
 }
 
@@ -139,7 +139,7 @@ impl AuthorizedRequests {
         denied(denials, self.monotonic.now(), what, expected, PlatformError::Transient)
     }
 
-    fn denials(&self, endpoint: &str) -> &Patience {
+    fn denials(&self, endpoint: &str) -> &DenialLimit {
         &self.denials[usize::from(endpoint != UPLOAD)]
     }
 }

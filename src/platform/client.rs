@@ -10,12 +10,12 @@ use tracing::warn;
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::authorized::{AuthorizedRequests, Scope};
 use super::check::{ApiCheck, NO_SUCH, PATHS, judge, lost_answer, may_be_of_any_path, no_access};
+use super::denial_limit::DenialLimit;
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
 use super::guard::{RequestError, RequestGuard, Unguarded};
 use super::metrics::Direction;
 use super::observed::Observer;
-use super::patience::Patience;
 use super::response::{Pages, PlatformResponse};
 use super::scrub::Scrubber;
 use super::secrets::Secrets;
@@ -85,7 +85,7 @@ impl Platform {
             url: token_url,
             exchange: exchange(wires.tokens),
             secrets: secrets.clone(),
-            denials: Patience::new(limits.denied_timeout),
+            denials: DenialLimit::new(limits.denied_timeout),
             clock: clock.clone(),
             monotonic: monotonic.clone(),
         });
@@ -93,7 +93,7 @@ impl Platform {
             exchange: exchange(wires.api),
             tokens,
             secrets,
-            denials: [(); 2].map(|()| Patience::new(limits.denied_timeout)),
+            denials: [(); 2].map(|()| DenialLimit::new(limits.denied_timeout)),
             monotonic,
         };
         Ok(Self { account, limits, api_url, requests, clock })

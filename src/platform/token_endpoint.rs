@@ -9,9 +9,9 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::denial_limit::{DenialLimit, denied};
 use super::endpoint::{SHORT, TOKEN};
 use super::exchange::Exchange;
-use super::patience::{Patience, denied};
 use super::response::PlatformResponse;
 use super::scrub::basic;
 use super::secrets::Secrets;
@@ -34,7 +34,7 @@ pub(super) struct TokenEndpoint {
     pub(super) url: Url,
     pub(super) exchange: Exchange,
     pub(super) secrets: Arc<Secrets>,
-    pub(super) denials: Patience,
+    pub(super) denials: DenialLimit,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) monotonic: Arc<dyn MonotonicClock>,
 }

@@ -54,8 +54,11 @@ pub(super) fn prose_of(path: &Path, text: &str) -> Vec<Prose> {
         "md" => paragraphs(text),
         "rs" => of_rust(text, is_shipped(name)),
         "lua" | "sql" => comments(text, "--"),
-        "py" | "sh" | "toml" | "yml" | "yaml" | "service" | "conf" => comments(text, "#"),
-        _ if name.ends_with("Dockerfile") => comments(text, "#"),
+        "html" => texts_of_html(text),
+        "js" | "mjs" | "ts" => comments(text, "//"),
+        "py" | "sh" | "toml" | "yml" | "yaml" | "service" | "conf" | "env" => comments(text, "#"),
+        // Scripts and recipes have no ending.
+        "" if text.starts_with("#!") || name.ends_with("file") => comments(text, "#"),
         _ => Vec::new(),
     };
     match name {
@@ -93,6 +96,25 @@ fn paragraphs(text: &str) -> Vec<Prose> {
         }
     }
     found
+}
+
+/// Texts that a template shows: those between its tags, without expressions and comments.
+fn texts_of_html(text: &str) -> Vec<Prose> {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['<', '{']) {
+        let ends =
+            [("<!--", "-->"), ("{{", "}}"), ("{%", "%}"), ("{#", "#}"), ("<", ">"), ("{", "{")];
+        let begins = |(start, _): &(&str, &str)| rest[at..].starts_with(start);
+        let (start, end) = ends.into_iter().find(begins).expect("one of them was found");
+        shown += &rest[..at];
+        shown.push('\n');
+        rest = &rest[at + start.len()..];
+        if start != "{" {
+            rest = rest.find(end).map_or("", |at| &rest[at + end.len()..]);
+        }
+    }
+    shown += rest;
+    shown.lines().map(|line| Prose::new(Scope::Texts, line.trim())).collect()
 }
 
 /// The comments of a language in which they go to the end of the line; those that follow one another
@@ -223,6 +245,15 @@ fn comments_and_texts_are_distinguished_from_code() {
     assert!(found[0].is_doc && !found[2].is_doc);
     let words = Prose::new(Scope::Docs, "the `code of it` here").words();
     assert_eq!(words, ["the", "`", "here"]);
+}
+
+#[test]
+fn a_template_shows_what_is_between_its_tags() {
+    let found =
+        texts_of_html("<p class=\"tell\">One {{ tell }} two.{# tell #}</p>{% if tell %}Three");
+    let texts: Vec<&str> =
+        found.iter().map(|p| p.text.as_str()).filter(|t| !t.is_empty()).collect();
+    assert_eq!(texts, ["One", "two.", "Three"]);
 }
 
 #[test]

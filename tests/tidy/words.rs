@@ -36,7 +36,11 @@ const RULES: &[(&str, &[Scope], &[&str])] = &[
     ("mistake", FOR_USERS, &["mistake/mistakes"]),
     ("tries", FOR_USERS, &["tries"]),
     ("callback", FOR_USERS, &["callback/callbacks"]),
-    ("Name", FOR_USERS, &["a/the/its/same/this Name", "of one Name"]),
+    (
+        "Name",
+        FOR_USERS,
+        &["a/the/its/same/this/each/their/record's Name", "of one Name", "and Name"],
+    ),
     (
         "spelling",
         EVERYWHERE,
@@ -79,6 +83,7 @@ fn the_words_of_the_language_are_used() {
 #[test]
 fn names_in_code_have_the_words_too() {
     assert!(is_wrong_name("is_told_so") && is_wrong_name("Telling") && is_wrong_name("it_goes_on"));
+    assert!(is_wrong_name("GateState") && is_wrong_name("AccountGate"));
     assert!(!is_wrong_name("retold") && !is_wrong_name("go_one"));
     let mut wrong = Vec::new();
     for (path, code) in rust_files(&["src", "crates", "tests", "benches", "fuzz"]) {
@@ -93,7 +98,13 @@ fn names_in_code_have_the_words_too() {
 
 /// A name is read as a comment: its parts are words.
 fn is_wrong_name(name: &str) -> bool {
-    !breaches(&Prose::new(Scope::Comments, &name.replace('_', " "))).is_empty()
+    let mut words = String::new();
+    for char in name.chars() {
+        let begins = char.is_uppercase() && words.ends_with(char::is_lowercase);
+        words.extend(begins.then_some(' '));
+        words.push(if char == '_' { ' ' } else { char });
+    }
+    !breaches(&Prose::new(Scope::Comments, &words)).is_empty()
 }
 
 #[test]

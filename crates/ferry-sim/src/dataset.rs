@@ -3,49 +3,49 @@
 use chrono::NaiveDate;
 use csv::StringRecord;
 
-use super::reply::{Complaint, Defect};
+use super::reply::{Defect, RowError};
 
 /// The verdict on a dataset.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum ValidationResult {
     /// The body of `tableofresultids`.
     Results(String),
-    /// The complaints about an invalid one.
-    Feedback(Vec<Complaint>),
+    /// The errors about an invalid one.
+    Feedback(Vec<RowError>),
 }
 
-impl Verdict {
+impl ValidationResult {
     /// Memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Results(text) => text.len(),
-            Self::Feedback(complaints) => {
-                let values: usize = complaints.iter().map(|complaint| complaint.value.len()).sum();
-                values + size_of::<Complaint>() * complaints.len()
+            Self::Feedback(row_errors) => {
+                let values: usize = row_errors.iter().map(|row_error| row_error.value.len()).sum();
+                values + size_of::<RowError>() * row_errors.len()
             }
         }
     }
 }
 
 /// Validates a dataset that was uploaded as `name`.
-pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> Verdict {
+pub(super) fn judge(name: &str, data: &str, event_data: Option<&str>) -> ValidationResult {
     let rows = rows(data);
-    let mut complaints = complaints(&rows, 5, check_row);
+    let mut row_errors = row_errors(&rows, 5, check_row);
     if let Some(events) = event_data {
-        complaints.extend(self::complaints(&self::rows(events), 7, check_event));
+        row_errors.extend(self::row_errors(&self::rows(events), 7, check_event));
     }
-    if complaints.is_empty() {
-        Verdict::Results(results(name, &rows))
+    if row_errors.is_empty() {
+        ValidationResult::Results(results(name, &rows))
     } else {
-        Verdict::Feedback(complaints)
+        ValidationResult::Feedback(row_errors)
     }
 }
 
 /// A verdict that finds the reference of the first row unknown; none without a row.
-pub(super) fn reject_first_row(data: &str) -> Option<Verdict> {
+pub(super) fn reject_first_row(data: &str) -> Option<ValidationResult> {
     let (row, record) = rows(data).into_iter().next()?;
     let value = record.get(0).unwrap_or_default().to_owned();
-    Some(Verdict::Feedback(vec![Complaint { row, value, about: Defect::UnknownReference }]))
+    Some(ValidationResult::Feedback(vec![RowError { row, value, about: Defect::UnknownReference }]))
 }
 
 /// The body of `tableofresultids` for a dataset: derived from its rows, so that a test notices
@@ -85,14 +85,14 @@ fn rows(text: &str) -> Vec<Row> {
         .collect()
 }
 
-type RowError = (String, Defect);
+type CellError = (String, Defect);
 
-fn complaints(
+fn row_errors(
     rows: &[Row],
     columns: usize,
-    check: fn(&StringRecord) -> Vec<RowError>,
-) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
+    check: fn(&StringRecord) -> Vec<CellError>,
+) -> Vec<RowError> {
+    let mut row_errors = Vec::new();
     for (row, record) in rows {
         let errors = if record.len() < columns {
             vec![(record.get(0).unwrap_or_default().to_owned(), Defect::TooFewColumns)]
@@ -100,12 +100,12 @@ fn complaints(
             check(record)
         };
         let errors = errors.into_iter();
-        complaints.extend(errors.map(|(value, about)| Complaint { row: *row, value, about }));
+        row_errors.extend(errors.map(|(value, about)| RowError { row: *row, value, about }));
     }
-    complaints
+    row_errors
 }
 
-fn check_row(record: &StringRecord) -> Vec<RowError> {
+fn check_row(record: &StringRecord) -> Vec<CellError> {
     let mut errors = check_times(record);
     if record[0].trim().is_empty() {
         errors.push((String::new(), Defect::NoReference));
@@ -116,7 +116,7 @@ fn check_row(record: &StringRecord) -> Vec<RowError> {
     errors
 }
 
-fn check_event(record: &StringRecord) -> Vec<RowError> {
+fn check_event(record: &StringRecord) -> Vec<CellError> {
     let mut errors = check_times(record);
     if !matches!(record[6].trim(), "0" | "1" | "2") {
         errors.push((record[6].to_owned(), Defect::TimeReference));
@@ -124,7 +124,7 @@ fn check_event(record: &StringRecord) -> Vec<RowError> {
     errors
 }
 
-fn check_times(record: &StringRecord) -> Vec<RowError> {
+fn check_times(record: &StringRecord) -> Vec<CellError> {
     let mut errors = Vec::new();
     for column in [1, 3] {
         let date = record[column].trim();
@@ -168,15 +168,15 @@ mod tests {
 
     #[test]
     fn the_examples_are_judged_as_their_readme_says() {
-        let Verdict::Feedback(complaints) =
+        let ValidationResult::Feedback(row_errors) =
             judge("trips", include_str!("../../../examples/rejected.csv"), None)
         else {
             panic!("`rejected.csv` was accepted");
         };
         let found: Vec<(u64, &str)> =
-            complaints.iter().map(|complaint| (complaint.row, complaint.value.as_str())).collect();
+            row_errors.iter().map(|row_error| (row_error.row, row_error.value.as_str())).collect();
         assert_eq!(found, [(3, "UNKNOWN-7"), (5, "UNKNOWN-9")]);
-        assert!(complaints.iter().all(|complaint| complaint.about == Defect::UnknownReference));
+        assert!(row_errors.iter().all(|row_error| row_error.about == Defect::UnknownReference));
         for (data, events) in [
             (include_str!("../../../examples/rejected.corrected.csv"), None),
             (include_str!("../../../examples/good.csv"), None),
@@ -185,7 +185,7 @@ mod tests {
                 Some(include_str!("../../../examples/with-events.events.csv")),
             ),
         ] {
-            assert!(matches!(judge("trips", data, events), Verdict::Results(_)));
+            assert!(matches!(judge("trips", data, events), ValidationResult::Results(_)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::dataset::Verdict;
+use super::dataset::ValidationResult;
 use super::time::later;
 
 /// No more datasets are remembered, nor more bytes of their results and feedback.
@@ -20,14 +20,14 @@ pub(super) struct Job {
     pub(super) known_at: DateTime<Utc>,
     /// From when its verdict is known.
     pub(super) ready_at: DateTime<Utc>,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: ValidationResult,
 }
 
-/// The latest dataset of each Name.
+/// The latest dataset of each name.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
     by_token: HashMap<String, Job>,
-    /// The processing token of each Name.
+    /// The processing token of each name.
     tokens: HashMap<String, String>,
     /// The processing tokens in the order of the uploads.
     oldest: VecDeque<String>,

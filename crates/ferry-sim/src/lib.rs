@@ -16,7 +16,7 @@ mod faults;
 mod dataset;
 mod dialect;
 mod ledger;
-mod question;
+mod parsed_request;
 mod requests;
 mod throttles;
 

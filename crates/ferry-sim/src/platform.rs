@@ -9,11 +9,11 @@ use data_encoding::BASE64;
 use fastrand::Rng;
 
 use super::config::{Credentials, SimConfig};
-use super::dataset::{Verdict, hash, judge, reject_first_row};
+use super::dataset::{ValidationResult, hash, judge, reject_first_row};
 use super::faults::Endpoint;
 use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
-use super::question::{Question, ResultsQuery, UploadData, media_type};
+use super::parsed_request::{ParsedRequest, ResultsQuery, UploadData, media_type};
 use super::reply::{Refusal, Reply, Word};
 use super::requests::Effect;
 use super::time::later;
@@ -86,13 +86,13 @@ impl Platform {
     }
 
     /// Client id of the account that a request belongs to.
-    pub(super) fn account_of(&self, question: &Question<'_>) -> Option<String> {
-        if question.endpoint == Endpoint::Token {
-            let basic = question.request.header("authorization").strip_prefix("Basic ")?;
+    pub(super) fn account_of(&self, parsed: &ParsedRequest<'_>) -> Option<String> {
+        if parsed.endpoint == Endpoint::Token {
+            let basic = parsed.request.header("authorization").strip_prefix("Basic ")?;
             let pair = String::from_utf8(BASE64.decode(basic.as_bytes()).ok()?).ok()?;
             return Some(pair.split_once(':')?.0.to_owned());
         }
-        let known = self.access_tokens.contains_key(question.access_token()?);
+        let known = self.access_tokens.contains_key(parsed.access_token()?);
         known.then(|| self.credentials.client_id.clone())
     }
 
@@ -115,23 +115,23 @@ impl Platform {
     pub(super) fn carry_out(
         &mut self,
         now: DateTime<Utc>,
-        question: &Question<'_>,
+        parsed: &ParsedRequest<'_>,
         oddities: Oddities,
     ) -> Outcome {
-        if question.endpoint == Endpoint::Token {
-            return self.token(now, question);
+        if parsed.endpoint == Endpoint::Token {
+            return self.token(now, parsed);
         }
-        if !self.is_authorized(now, question.access_token()) {
+        if !self.is_authorized(now, parsed.access_token()) {
             self.ledger.unauthorized += 1;
             return Reply::refusal(Refusal::Unauthorized).into();
         }
-        if question.endpoint != Endpoint::Upload {
-            return self.results(now, &question.query, oddities);
+        if parsed.endpoint != Endpoint::Upload {
+            return self.results(now, &parsed.query, oddities);
         }
-        let checked = if question.request.body.len() > self.config.max_upload_bytes {
+        let checked = if parsed.request.body.len() > self.config.max_upload_bytes {
             Err(Reply::refusal(Refusal::TooLarge))
         } else {
-            self.check_upload(question.upload.as_ref(), oddities)
+            self.check_upload(parsed.upload.as_ref(), oddities)
         };
         match checked {
             Ok((upload, overwrite)) => self.store(now, upload, overwrite, oddities),
@@ -143,20 +143,20 @@ impl Platform {
     }
 
     /// `POST /connect/token`.
-    fn token(&mut self, now: DateTime<Utc>, question: &Question<'_>) -> Outcome {
+    fn token(&mut self, now: DateTime<Utc>, parsed: &ParsedRequest<'_>) -> Outcome {
         let secret: String =
             form_urlencoded::byte_serialize(self.credentials.client_secret.as_bytes()).collect();
         let expected = BASE64.encode(format!("{}:{secret}", self.credentials.client_id).as_bytes());
-        let authorization = question.request.header("authorization");
+        let authorization = parsed.request.header("authorization");
         let denied = |status, error| Reply::TokenError { status, error }.into();
         if self.denied || authorization.strip_prefix("Basic ") != Some(expected.as_str()) {
             self.ledger.unauthorized += 1;
             return denied(401, "invalid_client");
         }
-        if media_type(question.request) != "application/x-www-form-urlencoded" {
+        if media_type(parsed.request) != "application/x-www-form-urlencoded" {
             return denied(400, "invalid_request");
         }
-        let form: Vec<_> = form_urlencoded::parse(&question.request.body).collect();
+        let form: Vec<_> = form_urlencoded::parse(&parsed.request.body).collect();
         if form.iter().all(|(key, value)| key != "grant_type" || value != "client_credentials") {
             return denied(400, "unsupported_grant_type");
         }
@@ -236,7 +236,7 @@ impl Platform {
         let rejected = oddities.reject_row.then(|| reject_first_row(&upload.data)).flatten();
         let verdict =
             rejected.unwrap_or_else(|| judge(&name, &upload.data, upload.event_data.as_deref()));
-        let valid = matches!(verdict, Verdict::Results(_));
+        let valid = matches!(verdict, ValidationResult::Results(_));
         let ready_at = later(now, self.config.processing.time(&mut self.rng));
         let known_at = later(now, oddities.unknown_for);
         self.jobs.insert(token.clone(), Job { name: name.clone(), known_at, ready_at, verdict });
@@ -273,8 +273,8 @@ impl Platform {
                 _ if oddities.odd_word => Word::Odd,
                 (false, _) if entry.polls_before_ready == 0 => Word::Submitted,
                 (false, _) => Word::Processing,
-                (true, Verdict::Results(_)) => Word::Completed,
-                (true, Verdict::Feedback(_)) => Word::Failed,
+                (true, ValidationResult::Results(_)) => Word::Completed,
+                (true, ValidationResult::Feedback(_)) => Word::Failed,
             };
             entry.polls_before_ready += u64::from(!ready);
             entry.polls_after_ready += u64::from(ready);
@@ -286,16 +286,18 @@ impl Platform {
         entry.results_fetched += 1;
         let result = |content_type, body| read(Reply::Result { content_type, body });
         match (&job.verdict, query.data_key.as_str()) {
-            (Verdict::Feedback(complaints), "feedback") => {
-                read(Reply::Feedback(complaints.clone()))
+            (ValidationResult::Feedback(row_errors), "feedback") => {
+                read(Reply::Feedback(row_errors.clone()))
             }
-            (Verdict::Results(_), "feedback") => read(Reply::Feedback(Vec::new())),
-            (Verdict::Results(table), "tableofresultids") => result("text/csv", table.clone()),
-            (Verdict::Results(table), key) => {
+            (ValidationResult::Results(_), "feedback") => read(Reply::Feedback(Vec::new())),
+            (ValidationResult::Results(table), "tableofresultids") => {
+                result("text/csv", table.clone())
+            }
+            (ValidationResult::Results(table), key) => {
                 let summary = serde_json::json!({ "key": key, "rows": table.lines().count() - 1 });
                 result("application/json", summary.to_string())
             }
-            (Verdict::Feedback(_), _) => refused(Refusal::DataRejected),
+            (ValidationResult::Feedback(_), _) => refused(Refusal::DataRejected),
         }
     }
 

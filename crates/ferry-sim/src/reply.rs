@@ -12,7 +12,7 @@ pub(super) enum Reply {
     /// The status of a dataset.
     Status(Word),
     /// The feedback about a dataset, none for a valid one.
-    Feedback(Vec<Complaint>),
+    Feedback(Vec<RowError>),
     /// A result, which is the same in all dialects.
     Result { content_type: &'static str, body: String },
     /// A refusal, with the dataset name where one is concerned.
@@ -40,7 +40,7 @@ pub(super) enum Word {
 
 /// One line of feedback.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct RowError {
     pub(super) row: u64,
     pub(super) value: String,
     pub(super) about: Defect,

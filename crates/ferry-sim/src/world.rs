@@ -10,8 +10,8 @@ use super::dialect::Dialect;
 use super::exchange::{Delivery, Exchange, Request};
 use super::faults::{Asked, Endpoint, Fault, FaultRates, Faults, RetryAfter};
 use super::ledger::Ledger;
+use super::parsed_request::ParsedRequest;
 use super::platform::{Oddities, Outcome, Platform};
-use super::question::Question;
 use super::reply::{Refusal, Reply, Word};
 use super::requests::{LoggedRequest, RequestLog};
 use super::throttles::Throttles;
@@ -49,23 +49,23 @@ impl World {
 
     /// Executes a request that arrives at `now`.
     pub fn carry_out(&mut self, now: DateTime<Utc>, request: &Request) -> Exchange {
-        let Some(question) = Question::of(request) else {
+        let Some(parsed) = ParsedRequest::of(request) else {
             let refusal = Reply::refusal(Refusal::NoSuchPath);
             return self.exchange(now, Served::whole(refusal.into()), 0, None);
         };
-        let early = self.throttles.is_early(now, question.dataset());
+        let early = self.throttles.is_early(now, parsed.dataset());
         let ledger = &mut self.platform.ledger;
         ledger.requests += 1;
         ledger.early_requests += u64::from(early);
         let number = ledger.requests;
-        let fault = self.next_fault(now, &question);
-        let account = self.platform.account_of(&question);
-        let served = self.serve(now, &question, fault.as_ref());
+        let fault = self.next_fault(now, &parsed);
+        let account = self.platform.account_of(&parsed);
+        let served = self.serve(now, &parsed, fault.as_ref());
         let stored = served.outcome.stored.clone();
-        let query_token = Some(&question.query.token).filter(|token| !token.is_empty()).cloned();
-        let name = match &question.upload {
+        let query_token = Some(&parsed.query.token).filter(|token| !token.is_empty()).cloned();
+        let name = match &parsed.upload {
             Some(upload) => Some(upload.name.clone()),
-            None => self.platform.name_of(&question.query.token).map(str::to_owned),
+            None => self.platform.name_of(&parsed.query.token).map(str::to_owned),
         };
         let is_reported = matches!(served.outcome.reply, Reply::Stored { .. });
         let reports = name.clone().zip(stored.clone()).filter(|_| is_reported);
@@ -76,7 +76,7 @@ impl World {
             at: now,
             caller: request.caller.clone(),
             account,
-            endpoint: question.endpoint,
+            endpoint: parsed.endpoint,
             name,
             processing_token: stored.or(query_token),
             effect,
@@ -196,12 +196,12 @@ impl World {
         self.platform.occupy(name);
     }
 
-    fn next_fault(&mut self, now: DateTime<Utc>, question: &Question<'_>) -> Option<Fault> {
+    fn next_fault(&mut self, now: DateTime<Utc>, parsed: &ParsedRequest<'_>) -> Option<Fault> {
         let asked = Asked {
             now,
-            endpoint: question.endpoint,
-            name: question.upload.as_ref().map(|upload| upload.name.as_str()),
-            token_in_use: self.platform.is_in_use(question.access_token()),
+            endpoint: parsed.endpoint,
+            name: parsed.upload.as_ref().map(|upload| upload.name.as_str()),
+            token_in_use: self.platform.is_in_use(parsed.access_token()),
         };
         let fault = self.faults.next(asked, &mut self.platform.rng)?;
         *self.platform.ledger.faults.entry(fault.name()).or_default() += 1;
@@ -212,7 +212,7 @@ impl World {
     fn serve(
         &mut self,
         now: DateTime<Utc>,
-        question: &Question<'_>,
+        parsed: &ParsedRequest<'_>,
         fault: Option<&Fault>,
     ) -> Served {
         let oddities = match fault {
@@ -225,11 +225,11 @@ impl World {
             _ => Oddities::default(),
         };
         if matches!(fault, Some(Fault::RefuseToken)) {
-            self.platform.revoke(question.access_token());
+            self.platform.revoke(parsed.access_token());
         }
         let is_done =
             !matches!(fault, Some(Fault::Respond { .. } | Fault::SlowDown(_) | Fault::ResetBefore));
-        let done = is_done.then(|| self.platform.carry_out(now, question, oddities));
+        let done = is_done.then(|| self.platform.carry_out(now, parsed, oddities));
         let outcome = done.unwrap_or_else(|| Reply::refusal(Refusal::Throttled).into());
         let mut served = Served::whole(outcome);
         match fault {
@@ -241,10 +241,10 @@ impl World {
                 served.outcome.reply = Reply::Dictated { status, headers, body };
             }
             Some(Fault::SlowDown(retry_after)) => {
-                served.headers = self.throttle(now, question, *retry_after);
+                served.headers = self.throttle(now, parsed, *retry_after);
             }
             Some(Fault::SlowDownAfter(retry_after)) => {
-                served.headers = self.throttle(now, question, *retry_after);
+                served.headers = self.throttle(now, parsed, *retry_after);
                 let (status, headers, body) = (503, Vec::new(), String::new());
                 served.outcome.reply = Reply::Dictated { status, headers, body };
             }
@@ -257,7 +257,7 @@ impl World {
     fn throttle(
         &mut self,
         now: DateTime<Utc>,
-        question: &Question<'_>,
+        parsed: &ParsedRequest<'_>,
         retry_after: RetryAfter,
     ) -> Vec<(String, String)> {
         let (value, delay) = match retry_after {
@@ -274,7 +274,7 @@ impl World {
             }
             RetryAfter::Missing => return Vec::new(),
         };
-        self.throttles.add(now, question.dataset(), delay, self.platform.config.notice);
+        self.throttles.add(now, parsed.dataset(), delay, self.platform.config.notice);
         vec![("retry-after".to_owned(), value)]
     }
 

@@ -287,7 +287,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     fn location(&self) -> String;
 
     /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
-    /// taken is refused. A submission that waits for an earlier one of its account and Name is not
+    /// taken is refused. A submission that waits for an earlier one of its account and name is not
     /// due before that one is final.
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError>;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::arrival::Patience;
+use crate::api::arrival::TimeLimit;
 use crate::api::body::without_bom;
 use crate::api::body_memory::MemoryPermit;
 use crate::api::encoding::Decoded;
@@ -58,7 +58,7 @@ pub(super) struct Lines {
     number: u64,
     client_timeout: Duration,
     /// The time limits of the line that arrives.
-    patience: Patience,
+    time_limit: TimeLimit,
     owner: Owner,
     longest: usize,
     end: Option<End>,
@@ -76,7 +76,7 @@ impl Lines {
             ready: VecDeque::new(),
             number: 0,
             client_timeout: limits.client_timeout,
-            patience: Patience::new(limits.client_timeout),
+            time_limit: TimeLimit::new(limits.client_timeout),
             owner,
             longest: limits.json_body() as usize,
             end: None,
@@ -101,7 +101,7 @@ impl Lines {
             let begin = Instant::now();
             match timeout_at(until, self.frames.next()).await {
                 Ok(Some(Ok(frame))) => {
-                    self.patience.arrived(frame.len(), begin.elapsed());
+                    self.time_limit.arrived(frame.len(), begin.elapsed());
                     self.take(&frame);
                     if batch.is_empty() {
                         until = self.until();
@@ -135,7 +135,7 @@ impl Lines {
         if self.rest.is_empty() && !self.skipping {
             return Instant::now() + self.client_timeout;
         }
-        self.patience.until()
+        self.time_limit.until()
     }
 
     fn take(&mut self, frame: &Bytes) {
@@ -173,7 +173,7 @@ impl Lines {
     }
 
     fn line_ends(&mut self) {
-        self.patience = Patience::new(self.client_timeout);
+        self.time_limit = TimeLimit::new(self.client_timeout);
         if std::mem::take(&mut self.skipping) {
             return;
         }

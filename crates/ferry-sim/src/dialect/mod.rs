@@ -7,7 +7,7 @@ mod words;
 use serde_json::json;
 
 use super::exchange::Response;
-use super::reply::{Complaint, Refusal, Reply, Word};
+use super::reply::{Refusal, Reply, RowError, Word};
 use encoding::{Charset, Coding, charset_encoded, compressed};
 use words::Language;
 
@@ -191,7 +191,7 @@ impl Dialect {
             }
             Reply::Stored { token } => self.said(200, "token", token),
             Reply::Status(word) => self.said(200, "status", self.word(*word)),
-            Reply::Feedback(complaints) => self.feedback(complaints),
+            Reply::Feedback(row_errors) => self.feedback(row_errors),
             Reply::Result { content_type, body } => {
                 // A result is opaque: its bytes are the same in every dialect.
                 let body = body.clone().into_bytes();
@@ -235,8 +235,8 @@ impl Dialect {
         }
     }
 
-    fn feedback(&self, complaints: &[Complaint]) -> Response {
-        let lines = complaints.iter().map(|Complaint { row, value, about }| {
+    fn feedback(&self, row_errors: &[RowError]) -> Response {
+        let lines = row_errors.iter().map(|RowError { row, value, about }| {
             format!("{row}|{value}|{}", self.language.defect(*about))
         });
         let lines: Vec<String> = lines.collect();

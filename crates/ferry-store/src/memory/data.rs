@@ -35,7 +35,7 @@ pub(super) struct Data {
     pub(super) seqs: BTreeMap<SubmissionId, u64>,
     /// Those of each account.
     pub(super) by_account: BTreeMap<String, BTreeSet<u64>>,
-    /// Those of each account and Name.
+    /// Those of each account and name.
     names: BTreeMap<(String, String), BTreeSet<u64>>,
     /// By account and name, the submission whose dataset may be at the Platform unknown.
     pub(super) marks: BTreeMap<(String, String), SubmissionId>,
@@ -159,13 +159,13 @@ impl Data {
         }
     }
 
-    /// Those of the same account and Name that are not final.
+    /// Those of the same account and name that are not final.
     pub(super) fn unfinished(&self, of: &Submission) -> impl Iterator<Item = (u64, SubmissionId)> {
         let same = self.of_name(of).filter(|(_, s)| !s.state.is_final());
         same.map(|(seq, s)| (seq, s.id))
     }
 
-    /// Those of the same account and Name, in their order.
+    /// Those of the same account and name, in their order.
     fn of_name(&self, of: &Submission) -> impl Iterator<Item = (u64, &Submission)> {
         let seqs = self.names.get(&(of.account.clone(), of.name.clone()));
         let seqs = seqs.into_iter().flatten();

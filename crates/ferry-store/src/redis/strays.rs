@@ -22,14 +22,14 @@ impl RedisStore {
     /// Looks at the next keys of the server, for a share of the time since the last look; the last key ends
     /// it, and the next look begins again.
     pub(super) async fn put_strays_back(&self) -> Result<(), RedisError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let (mut cursor, ended) = *self.strays.lock();
-        let time = ended.map_or(LONGEST, |ended| time_after(begun - ended));
+        let time = ended.map_or(LONGEST, |ended| time_after(started - ended));
         loop {
             cursor = self.put_next_back(cursor).await?;
             let now = Instant::now();
             *self.strays.lock() = (cursor, Some(now));
-            if cursor == 0 || now - begun >= time {
+            if cursor == 0 || now - started >= time {
                 return Ok(());
             }
         }

@@ -48,13 +48,13 @@ impl LastCounts {
         (now < *until).then_some(*counted)
     }
 
-    /// Remembers numbers that were counted from `begun` to `now`, if they are large.
+    /// Remembers numbers that were counted from `started` to `now`, if they are large.
     pub(super) fn put(
         &self,
         account: &str,
         kind: StepKind,
         counted: Counted,
-        (begun, now): (Instant, Instant),
+        (started, now): (Instant, Instant),
     ) {
         let mut last = self.0.lock();
         let key = (account.to_owned(), kind);
@@ -62,7 +62,7 @@ impl LastCounts {
             last.remove(&key);
             return;
         }
-        let took = now.saturating_duration_since(begun);
+        let took = now.saturating_duration_since(started);
         last.insert(key, (now + took.saturating_mul(SHARE).min(LONGEST), counted));
     }
 }
@@ -73,8 +73,8 @@ mod tests {
 
     #[test]
     fn many_steps_are_not_counted_again_for_a_hundred_times_as_long_as_it_took() {
-        let (last, begun) = (LastCounts::default(), Instant::now());
-        let at = |millis| begun + Duration::from_millis(millis);
+        let (last, started) = (LastCounts::default(), Instant::now());
+        let at = |millis| started + Duration::from_millis(millis);
         let (scheduled, behind, oldest, oldest_runnable) = (0, (1, 1), None, None);
         let counted = |runnable| Counted { runnable, scheduled, behind, oldest, oldest_runnable };
         let get = |millis| last.get("a", StepKind::Upload, at(millis));

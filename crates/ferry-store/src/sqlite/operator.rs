@@ -39,12 +39,12 @@ pub(super) fn resume(
     Ok(changed)
 }
 
-/// The other submissions of a record's Name that a retry has to know of.
+/// The other submissions of a record's name that a retry has to know of.
 pub(super) fn same_name(
     connection: &Connection,
     record: &SqliteRecord,
 ) -> Result<SameName, SqliteError> {
-    // For a retry alone, so that nothing else gets slower with the submissions of a Name.
+    // For a retry alone, so that nothing else gets slower with the submissions of a name.
     if record.submission.state != State::Failed {
         return Ok(SameName::default());
     }

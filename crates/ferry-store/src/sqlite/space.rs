@@ -75,10 +75,10 @@ fn rewrite(connection: &Connection, path: &Path) -> Result<(), rusqlite::Error> 
     connection.pragma_update(None, "locking_mode", "exclusive")?;
     connection.query_row("PRAGMA journal_mode = delete", [], |_| Ok(()))?;
     info!("rewriting the store `{file}` ({} MiB) once, so that it can return space", bytes >> 20);
-    let begun = Instant::now();
+    let started = Instant::now();
     connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     connection.execute_batch("VACUUM")?;
-    info!("rewrote the store `{file}` in {:.1?}", begun.elapsed());
+    info!("rewrote the store `{file}` in {:.1?}", started.elapsed());
     Ok(())
 }
 

@@ -49,12 +49,12 @@ impl RecordReader<'_> {
     }
 
     fn step_stats(&self, account: &str, kind: StepKind) -> Result<StepStats, SqliteError> {
-        let begun = Instant::now();
-        let counted = if let Some(last) = self.last_counts.get(account, kind, begun) {
+        let started = Instant::now();
+        let counted = if let Some(last) = self.last_counts.get(account, kind, started) {
             last
         } else {
             let counted = self.counted(account, kind)?;
-            self.last_counts.put(account, kind, counted, (begun, Instant::now()));
+            self.last_counts.put(account, kind, counted, (started, Instant::now()));
             counted
         };
         let (waiting, waiting_scheduled) = counted.behind;
@@ -112,7 +112,7 @@ impl RecordReader<'_> {
         Ok(count.unsigned_abs())
     }
 
-    /// Of the submissions that wait for an earlier one of their Name: how many are due, since when,
+    /// Of the submissions that wait for an earlier one of their name: how many are due, since when,
     /// and how many are due later.
     fn waiting_for_names(
         &self,

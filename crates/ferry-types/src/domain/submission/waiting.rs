@@ -76,7 +76,7 @@ impl WaitingFor {
 /// Facts that may keep a submission from progressing.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The earliest submission of its account and Name that is not final.
+    /// The earliest submission of its account and name that is not final.
     pub first_of_name: Option<SubmissionId>,
     /// The health of its account.
     pub health: &'a Health,

@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 /// The denials in a row of one endpoint.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct DenialLimit {
     limit: Duration,
     streak: Mutex<Option<Streak>>,
 }
@@ -32,7 +32,7 @@ struct Streak {
     count: u32,
 }
 
-impl Patience {
+impl DenialLimit {
     pub(super) fn new(limit: Duration) -> Self {
         Self { limit, streak: Mutex::default() }
     }
@@ -84,7 +84,7 @@ impl Patience {
 
 /// The meaning of a denial at `now`: `passing` while it is retried, and then that a person must look at it.
 pub(super) fn denied(
-    denials: &Patience,
+    denials: &DenialLimit,
     now: MonotonicTime,
     what: String,
     expected: Option<MonotonicTime>,
@@ -106,47 +106,47 @@ mod tests {
 
     #[test]
     fn denials_are_over_after_the_limit_and_begin_again() {
-        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
+        let (denial_limit, start) = (DenialLimit::new(LIMIT), MonotonicTime::default());
         for seconds in [0, 1, 30, 59] {
-            assert!(!patience.is_over(start + SECOND * seconds, None), "{seconds}");
+            assert!(!denial_limit.is_over(start + SECOND * seconds, None), "{seconds}");
         }
-        assert!(patience.is_over(start + LIMIT, None));
-        assert_eq!(patience.lasts_for(start + APART * 2), None);
-        assert!(!patience.is_over(start + LIMIT + SECOND, None));
+        assert!(denial_limit.is_over(start + LIMIT, None));
+        assert_eq!(denial_limit.lasts_for(start + APART * 2), None);
+        assert!(!denial_limit.is_over(start + LIMIT + SECOND, None));
     }
 
     #[test]
     fn success_and_a_long_time_end_the_row() {
-        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
+        let (denial_limit, start) = (DenialLimit::new(LIMIT), MonotonicTime::default());
         for seconds in [0, 1, 2] {
-            patience.is_over(start + SECOND * seconds, None);
+            denial_limit.is_over(start + SECOND * seconds, None);
         }
-        assert!(!patience.is_over(start + APART * 2, None));
-        patience.end();
-        assert_eq!(patience.lasts_for(start + APART * 2), None);
+        assert!(!denial_limit.is_over(start + APART * 2, None));
+        denial_limit.end();
+        assert_eq!(denial_limit.lasts_for(start + APART * 2), None);
     }
 
     #[test]
     fn other_errors_between_denials_do_not_begin_the_limit_again() {
-        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
+        let (denial_limit, start) = (DenialLimit::new(LIMIT), MonotonicTime::default());
         let hour = Duration::from_hours(1);
-        assert!(!patience.is_over(start, None));
+        assert!(!denial_limit.is_over(start, None));
         for hours in 1..=4 {
-            patience.extend(start + hour * hours);
+            denial_limit.extend(start + hour * hours);
         }
-        assert!(!patience.is_over(start + hour * 5, None));
-        assert!(patience.is_over(start + hour * 6, None));
-        patience.extend(start);
-        assert_eq!(patience.lasts_for(start), None, "it begins none");
+        assert!(!denial_limit.is_over(start + hour * 5, None));
+        assert!(denial_limit.is_over(start + hour * 6, None));
+        denial_limit.extend(start);
+        assert_eq!(denial_limit.lasts_for(start), None, "it begins none");
     }
 
     #[test]
     fn an_expected_end_is_awaited_and_few_denials_pause_nothing() {
-        let (patience, start) = (Patience::new(LIMIT), MonotonicTime::default());
-        assert!(!patience.is_over(start, Some(start + LIMIT * 3)));
-        assert!(!patience.is_over(start + LIMIT * 2, None));
-        assert!(patience.is_over(start + LIMIT * 3, None));
-        assert!(!patience.is_over(start, None));
-        assert!(!patience.is_over(start + LIMIT, None), "it is only the second");
+        let (denial_limit, start) = (DenialLimit::new(LIMIT), MonotonicTime::default());
+        assert!(!denial_limit.is_over(start, Some(start + LIMIT * 3)));
+        assert!(!denial_limit.is_over(start + LIMIT * 2, None));
+        assert!(denial_limit.is_over(start + LIMIT * 3, None));
+        assert!(!denial_limit.is_over(start, None));
+        assert!(!denial_limit.is_over(start + LIMIT, None), "it is only the second");
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct ResultsQuery {
 
 /// A request to one of the endpoints.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct ParsedRequest<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) request: &'a Request,
     pub(super) query: ResultsQuery,
@@ -39,7 +39,7 @@ pub(super) struct Question<'a> {
     pub(super) upload: Option<UploadData>,
 }
 
-impl<'a> Question<'a> {
+impl<'a> ParsedRequest<'a> {
     /// Returns `None` for a path or a method that does not exist.
     pub(super) fn of(request: &'a Request) -> Option<Self> {
         let (path, query) = request.path_and_query();
