@@ -51,9 +51,21 @@ async fn accept(keyed: &Keyed, account: &str, team: &str, count: usize) {
     keyed.served.world.app.store.accept((0..count).map(new).collect()).await.unwrap();
 }
 
-/// Commands that the server runs for one request, by name. A connection sends a script by `EVAL` once, and then names
-/// it.
-async fn work(server: &RedisServer, request: impl AsyncFnOnce()) -> BTreeMap<String, u64> {
+/// Commands that the server runs for one request, by name: the fewest of three times, because the process watches the
+/// store beside it, and a slow machine gives it time to.
+async fn work(server: &RedisServer, request: impl AsyncFn()) -> BTreeMap<String, u64> {
+    let mut least = work_once(server, &request).await;
+    for _ in 0..2 {
+        let again = work_once(server, &request).await;
+        if again.values().sum::<u64>() < least.values().sum() {
+            least = again;
+        }
+    }
+    least
+}
+
+/// The same of one time. A connection sends a script by `EVAL` once, and then names it.
+async fn work_once(server: &RedisServer, request: &impl AsyncFn()) -> BTreeMap<String, u64> {
     server.ask::<()>("CONFIG RESETSTAT").await;
     request().await;
     let stats: String = server.ask("INFO commandstats").await;
