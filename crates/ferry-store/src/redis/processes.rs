@@ -10,8 +10,10 @@ use crate::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
 use ferry_types::domain::{Heartbeat, Timestamp, timestamp, until};
 
 impl RedisStore {
-    /// Saves a heartbeat.
+    /// Saves a heartbeat. Each process compares the clocks before it, so that no step of them makes another one
+    /// silent.
     pub(super) async fn save_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), RedisError> {
+        self.know_clock().await?;
         let text = serde_json::to_string(heartbeat).map_err(RedisError::corrupt)?;
         self.report(&heartbeat.id, &text).await
     }

@@ -41,6 +41,9 @@ pub(super) async fn every_process_sees_the_last_heartbeat_of_each(subject: Subje
     let [newest, oldest] = &processes[..] else { panic!("two: {processes:?}") };
     assert_eq!((&newest.heartbeat, newest.at, newest.age), (&last, beaten_at, millis(500)));
     assert_eq!((&oldest.heartbeat, oldest.age), (&heartbeat("a"), millis(1500)));
+    // From then on a process on a machine that compared no clocks knows of a step.
+    subject.advance(millis(7000)).await;
+    another.beat(last).await.unwrap();
     subject.step_clock(3_600_000).await;
     let stepped = &another.processes().await.unwrap()[0];
     assert!(stepped.age < Duration::from_mins(1), "a step of the clock silences none: {stepped:?}");
