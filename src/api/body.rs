@@ -71,14 +71,19 @@ pub(super) async fn receive(
         discard(body.into_data_stream());
         return Err(too_large(limit));
     }
-    let owner = Caller::of(head)?.owner.clone();
+    let caller = Caller::of(head)?;
+    let owner = caller.owner.clone();
     let memory = shared.body_memory.permit(&owner);
-    let mut frames = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
+    let mut frames = Decoded::new(body, encoding, shared, &owner)?;
     let mut arrival = Arrival::new(&shared.slots, owner, shared.parts.limits.client_timeout);
     let mut bytes = Vec::new();
     let refused = loop {
         match arrival.next(&mut frames).await? {
-            None => return Ok(Received { bytes, memory }),
+            None => {
+                // A body may take minutes.
+                caller.check_key(shared.parts.keys.as_ref())?;
+                return Ok(Received { bytes, memory });
+            }
             Some(Ok(frame)) => {
                 let size = bytes.len() + frame.len();
                 if size as u64 > limit {

@@ -67,7 +67,7 @@ impl FromRequest<Arc<Shared>> for BulkBody {
         };
         let encoding = Encoding::of(&parts.headers)?;
         let owner = Caller::of(&parts)?.owner.clone();
-        let lines = Decoded::new(body, encoding, &shared.body_memory, &owner)?;
+        let lines = Decoded::new(body, encoding, shared, &owner)?;
         Ok(Self { lines, content_type })
     }
 }
@@ -146,6 +146,12 @@ impl Receiver {
         loop {
             let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
             let last = batch.last;
+            // A stream may last for days.
+            if let Err(error) = self.caller.check_key(self.shared.parts.keys.as_ref()) {
+                let first = batch.lines.first().map_or(last + 1, |(number, _)| *number);
+                let _ = self.send(&[self.refused(first, error)]).await;
+                return;
+            }
             let responses = self.store(batch.lines).await;
             if !responses.is_empty() && self.send(&responses).await.is_err() {
                 return;
@@ -207,7 +213,7 @@ impl Receiver {
     /// Reads and checks lines, beside the threads that answer requests.
     async fn prepare(&self, lines: Vec<(u64, BulkLine)>) -> Vec<Result<Prepared, ApiError>> {
         let (shared, caller) = (self.shared.clone(), self.caller.clone());
-        let _turn = self.shared.bulk_checks.acquire().await;
+        let _turn = self.shared.bulk_checks.take(&self.caller.owner).await;
         let checked = tokio::task::spawn_blocking(move || {
             let mut room = BATCH_PROBLEMS;
             let one = |(_, line): (u64, BulkLine)| {

@@ -1,11 +1,14 @@
 //! The caller of a request: its role, and the accounts that it sees.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::error::ApiError;
+use super::key_file::KeyRecord;
+use super::keys::Keys;
 use super::openapi::{Input, Operation};
 use super::positions::Positions;
 use super::role::Role;
@@ -16,6 +19,8 @@ use ferry_types::contract::ProblemKind;
 /// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
+    /// Its key; none where there are no keys.
+    pub(super) key: Option<Arc<KeyRecord>>,
     /// Name of its key.
     pub(super) name: String,
     /// Owner of what it takes of the resources of the server.
@@ -37,11 +42,24 @@ impl Caller {
     /// Without keys, every local process has full access.
     pub(super) fn local() -> Self {
         Self {
+            key: None,
             name: "local".to_owned(),
             owner: Owner::Local,
             role: Role::Operate,
             accounts: None,
             positions: Positions::Plain,
+        }
+    }
+
+    /// Returns an error if its key was revoked, or its rights changed, since the request began: what takes
+    /// its time to arrive, or to be answered, is not for a key that is gone.
+    pub(super) fn check_key(&self, keys: Option<&Keys>) -> Result<(), ApiError> {
+        match (keys, &self.key) {
+            (Some(keys), Some(key)) if !keys.has(key) => {
+                let what = "this key was revoked, or changed, while the request ran";
+                Err(ApiError::new(ProblemKind::Unauthenticated, what))
+            }
+            _ => Ok(()),
         }
     }
 

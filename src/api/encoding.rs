@@ -1,20 +1,24 @@
 //! Bodies that arrive compressed: taken apart as they arrive, in bounded memory.
 
 use std::io;
+use std::sync::Arc;
 
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use futures_util::stream::MapErr;
-use futures_util::{StreamExt, TryStreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt};
+use tokio::task::yield_now;
 use tokio_util::io::StreamReader;
 
-use super::body_memory::{BodyMemory, MemoryPermit};
+use super::body_memory::MemoryPermit;
 use super::error::ApiError;
 use super::openapi::{Input, Operation};
+use super::shared::Shared;
 use super::shares::Owner;
+use super::turns::Turns;
 use crate::telemetry::chain;
 use ferry_types::contract::ProblemKind;
 
@@ -78,6 +82,8 @@ impl Input for Encoding {
 /// The content of a body, as it arrives.
 pub(super) struct Decoded {
     chunks: DecodedChunks,
+    turns: Arc<Turns<Owner>>,
+    owner: Owner,
     /// The memory that taking it apart needs.
     _share: MemoryPermit,
 }
@@ -101,11 +107,11 @@ impl Decoded {
     pub(super) fn new(
         body: Body,
         encoding: Encoding,
-        all: &BodyMemory,
+        shared: &Shared,
         owner: &Owner,
     ) -> Result<Self, ApiError> {
-        let memory = all.permit(owner);
-        memory.resize(all.part(encoding.window(), owner))?;
+        let memory = shared.body_memory.permit(owner);
+        memory.resize(shared.body_memory.part(encoding.window(), owner))?;
         let bytes = body.into_data_stream();
         let raw = |bytes: BodyDataStream| -> CompressedBody {
             StreamReader::new(bytes.map_err(io::Error::other as fn(_) -> _))
@@ -124,18 +130,19 @@ impl Decoded {
                 DecodedChunks::Zstd(decoder)
             }
         };
-        Ok(Self { chunks, _share: memory })
+        Ok(Self { chunks, turns: shared.decoders.clone(), owner: owner.clone(), _share: memory })
     }
 
     /// The next piece, none at the end; an error if it breaks off. Nothing is lost if this is not waited
     /// for.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, ()>> {
+        let turn = (&*self.turns, &self.owner);
         match &mut self.chunks {
             DecodedChunks::Plain(bytes) => {
                 bytes.next().await.map(|read| read.map_err(|error| broke(&error)))
             }
-            DecodedChunks::Gzip(decoder) => piece(decoder).await,
-            DecodedChunks::Zstd(decoder) => piece(decoder).await,
+            DecodedChunks::Gzip(decoder) => piece(decoder, GzipDecoder::get_mut, turn).await,
+            DecodedChunks::Zstd(decoder) => piece(decoder, ZstdDecoder::get_mut, turn).await,
         }
     }
 
@@ -160,15 +167,36 @@ impl Decoded {
     }
 }
 
-async fn piece(decoder: &mut (impl AsyncRead + Unpin)) -> Option<Result<Bytes, ()>> {
+/// The next piece that a decoder makes of its source. A kilobyte may be a megabyte then, and more of it
+/// always there: each piece waits for a turn of its owner, and lets other requests go first.
+async fn piece<D: AsyncRead + Unpin>(
+    decoder: &mut D,
+    source: impl Fn(&mut D) -> &mut CompressedBody,
+    (turns, owner): (&Turns<Owner>, &Owner),
+) -> Option<Result<Bytes, ()>> {
     let mut piece = Vec::with_capacity(PIECE);
-    match decoder.read_buf(&mut piece).await {
-        Ok(0) => None,
-        Ok(_) => Some(Ok(piece.into())),
-        Err(error) => {
-            broke(&error);
-            Some(Err(()))
-        }
+    loop {
+        // Before the piece, which would be lost behind it if this is not waited for.
+        yield_now().await;
+        let turn = turns.take(owner).await;
+        let read = decoder.read_buf(&mut piece).now_or_never();
+        drop(turn);
+        let read = match read {
+            Some(read) => read.map(|_| ()),
+            // A slow client has no turn meanwhile.
+            None => match source(decoder).fill_buf().await {
+                Ok(_) => continue,
+                Err(error) => Err(error),
+            },
+        };
+        return match read {
+            Ok(()) if piece.is_empty() => None,
+            Ok(()) => Some(Ok(piece.into())),
+            Err(error) => {
+                broke(&error);
+                Some(Err(()))
+            }
+        };
     }
 }
 

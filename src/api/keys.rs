@@ -66,6 +66,14 @@ impl Keys {
         found.cloned().map(caller_of)
     }
 
+    /// True if the file has this key still, with the same rights.
+    pub(super) fn has(&self, known: &KeyRecord) -> bool {
+        let keys = self.current().keys.clone();
+        keys.iter().any(|key| {
+            key.hash == known.hash && key.role == known.role && key.accounts == known.accounts
+        })
+    }
+
     /// The error for which all keys are denied, if there is one.
     pub(super) fn error(&self) -> Option<String> {
         self.current().error.clone()
@@ -95,9 +103,11 @@ impl Keys {
     }
 }
 
-fn caller_of(KeyRecord { name, role, accounts, cursor_secret, .. }: KeyRecord) -> Caller {
+fn caller_of(record: KeyRecord) -> Caller {
+    let KeyRecord { name, role, accounts, cursor_secret, .. } = record.clone();
     let secret = cursor_secret.filter(|_| !accounts.is_empty());
     Caller {
+        key: Some(Arc::new(record)),
         owner: Owner::Key(name.as_str().into()),
         name,
         role,

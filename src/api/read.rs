@@ -122,7 +122,7 @@ pub(super) async fn get(
     known: IfNoneMatch,
 ) -> Result<Tagged, ApiError> {
     if let Some(limit) = wait {
-        found = settled(&shared, &caller.owner, found.submission.id, limit.0).await?;
+        found = settled(&shared, &caller, found.submission.id, limit.0).await?;
     }
     Ok(Tagged { view: view(found), known })
 }

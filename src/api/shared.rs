@@ -27,8 +27,10 @@ use super::limits::ApiLimits;
 use super::loaded::LastLoaded;
 use super::metrics::HttpMetrics;
 use super::openapi::Documents;
+use super::shares::Owner;
 use super::slots::Slots;
 use super::store_checks::StoreChecks;
+use super::turns::Turns;
 use crate::audit::Audit;
 use crate::durability::Durability;
 use crate::metrics::Metrics;
@@ -116,7 +118,9 @@ pub(super) struct Shared {
     pub(super) store_checks: StoreChecks,
     /// Batches of lines that are checked at once: there are more threads than processors, and the others are for
     /// other requests.
-    pub(super) bulk_checks: Semaphore,
+    pub(super) bulk_checks: Turns<Owner>,
+    /// Pieces of compressed bodies that are taken apart at once: a few bytes may be a long work.
+    pub(super) decoders: Arc<Turns<Owner>>,
     /// Actions of operators, which outlive their connections.
     pub(super) actions: TaskTracker,
     /// Logins at the console that failed, by network.
@@ -129,6 +133,12 @@ pub(super) struct Shared {
     pub(super) last_loaded: LastLoaded,
     pub(super) documents: &'static LazyLock<Documents>,
     rng: Mutex<Rng>,
+}
+
+/// As many turns as there are processors, half of them for one key.
+fn one_per_processor() -> Turns<Owner> {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    Turns::new(processors, processors.div_ceil(2))
 }
 
 impl Shared {
@@ -154,7 +164,8 @@ impl Shared {
             response_memory: BodyMemory::new(limits.response_memory, 0, "response_memory_bytes"),
             capacity: Capacity::new(limits.max_unfinished),
             store_checks: StoreChecks::default(),
-            bulk_checks: Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
+            bulk_checks: one_per_processor(),
+            decoders: Arc::new(one_per_processor()),
             actions: TaskTracker::new(),
             failed_logins: Attempts::new(LOGINS),
             denied_actions: Attempts::new(DENIALS),

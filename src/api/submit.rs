@@ -150,7 +150,7 @@ pub(super) async fn accept(
         None => return Err(ApiError::internal("the store gave no response")),
     };
     let found = match wait {
-        Some(limit) => settled(shared, &caller.owner, id, limit).await?,
+        Some(limit) => settled(shared, caller, id, limit).await?,
         None => shared.store().get(id).await?.ok_or(StoreError::NotFound(id))?,
     };
     let (warnings, _) = problems(prepared.reports);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::caller::Caller;
 use super::error::ApiError;
 use super::shared::Shared;
-use super::shares::Owner;
 use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::State;
@@ -18,17 +18,18 @@ const LONGEST: Duration = Duration::from_mins(5);
 const DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
 /// The submission when it is settled, or as it is when `limit` is over, the server stops, or too
-/// many others wait already.
+/// many others wait already. A key that was revoked meanwhile gets an error.
 pub(super) async fn settled(
     shared: &Shared,
-    owner: &Owner,
+    caller: &Caller,
     id: SubmissionId,
     limit: Duration,
 ) -> Result<SubmissionDetail, ApiError> {
     let until = Instant::now() + limit.min(LONGEST);
-    let waiter = shared.slots.waiting(owner);
+    let waiter = shared.slots.waiting(&caller.owner);
     let mut delay = DELAYS.0;
     loop {
+        caller.check_key(shared.parts.keys.as_ref())?;
         let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
         let submission = &found.submission;
         let is_final = submission.state.is_final() && !submission.is_refetching();

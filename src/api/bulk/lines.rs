@@ -18,6 +18,9 @@ use ferry_types::contract::ProblemKind;
 /// If no more arrives for so long, the lines so far are stored: a client may wait for its response.
 const LULL: Duration = Duration::from_millis(5);
 
+/// Blank lines of a body that are passed over. They cost their sender nothing if they are compressed.
+const BLANK_LINES: u64 = 100_000;
+
 /// A line without its end, or the error of one that cannot be taken.
 #[derive(Debug)]
 pub(super) struct BulkLine(pub(super) Result<Vec<u8>, ApiError>);
@@ -51,6 +54,8 @@ pub(super) struct Lines {
     rest: Vec<u8>,
     /// The rest belongs to a line that is too long, and is thrown away.
     skipping: bool,
+    /// Number of blank lines.
+    blank: u64,
     memory: MemoryPermit,
     /// The size of the whole lines that share in it.
     held: usize,
@@ -71,6 +76,7 @@ impl Lines {
             frames,
             rest: Vec::new(),
             skipping: false,
+            blank: 0,
             memory: shared.body_memory.permit(&owner),
             held: 0,
             ready: VecDeque::new(),
@@ -103,6 +109,10 @@ impl Lines {
                 Ok(Some(Ok(frame))) => {
                     self.time_limit.arrived(frame.len(), begin.elapsed());
                     self.take(&frame);
+                    if self.blank > BLANK_LINES {
+                        let what = format!("the body has more than {BLANK_LINES} blank lines");
+                        self.end = Some(End::Broken(ApiError::invalid(what)));
+                    }
                     if batch.is_empty() {
                         until = self.until();
                     }
@@ -139,17 +149,21 @@ impl Lines {
     }
 
     fn take(&mut self, frame: &Bytes) {
+        let number = self.number;
         for piece in frame.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            if !self.skipping {
+            if !self.skipping && !text.is_empty() {
                 self.extend(text);
             }
             if ends {
                 self.line_ends();
             }
+        }
+        if self.number > number {
+            self.time_limit = TimeLimit::new(self.client_timeout);
         }
     }
 
@@ -173,14 +187,15 @@ impl Lines {
     }
 
     fn line_ends(&mut self) {
-        self.time_limit = TimeLimit::new(self.client_timeout);
         if std::mem::take(&mut self.skipping) {
             return;
         }
         let line = std::mem::take(&mut self.rest);
         self.number += 1;
         self.held += line.len();
-        if !without_bom(&line).trim_ascii().is_empty() {
+        if without_bom(&line).trim_ascii().is_empty() {
+            self.blank += 1;
+        } else {
             self.ready.push_back((self.number, BulkLine(Ok(line))));
         }
     }

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::harness::{Answer, GOOD, Served};
 
-pub(super) async fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzipEncoder::new(Vec::new());
     encoder.write_all(bytes).await.unwrap();
     encoder.shutdown().await.unwrap();

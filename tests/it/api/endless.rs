@@ -1,0 +1,56 @@
+//! Bodies of few bytes that are much work, and never end: other requests have their turns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ferry_types::contract::ProblemKind;
+use reqwest::Method;
+
+use super::encoding::{gzip, zstd};
+use super::harness::{Answer, Served};
+
+/// The longest time for which other tasks of this thread did not run, in microseconds.
+fn longest_gap() -> Arc<AtomicU64> {
+    let longest = Arc::new(AtomicU64::new(0));
+    let noted = longest.clone();
+    tokio::spawn(async move {
+        let mut last = Instant::now();
+        loop {
+            tokio::task::yield_now().await;
+            let gap = u64::try_from(last.elapsed().as_micros()).unwrap();
+            noted.fetch_max(gap, Ordering::Relaxed);
+            last = Instant::now();
+        }
+    });
+    longest
+}
+
+#[tokio::test]
+async fn a_compressed_body_leaves_turns_to_other_requests() {
+    const SIZE: usize = 32 << 20;
+    let served = Served::idle(&[("MAX_DATASET_BYTES", &(SIZE / 2).to_string())]).await;
+    let text = vec![b'x'; SIZE];
+    let longest = longest_gap();
+    for (encoding, body) in [("gzip", gzip(&text).await), ("zstd", zstd(&text))] {
+        let request = served.request(Method::POST, "/v1/submissions?name=a");
+        let request = request.header("content-type", "text/csv");
+        let request = request.header("content-encoding", encoding).body(body);
+        let started = Instant::now();
+        longest.store(0, Ordering::Relaxed);
+        Answer::of(request).await.is(ProblemKind::TooLarge);
+        let all = started.elapsed();
+        let longest = Duration::from_micros(longest.load(Ordering::Relaxed));
+        assert!(longest * 3 < all, "{encoding}: {longest:?} of {all:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_of_blank_lines_is_not_read_without_end() {
+    let served = Served::idle(&[]).await;
+    let request = served.request(Method::POST, "/v1/submissions/bulk");
+    let request = request.header("content-type", "application/x-ndjson");
+    let body = gzip(&vec![b'\n'; 1 << 20]).await;
+    let answer = Answer::of(request.header("content-encoding", "gzip").body(body)).await;
+    assert!(answer.text().contains("more than 100000 blank lines"), "{}", answer.text());
+}
