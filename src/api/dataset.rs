@@ -18,7 +18,7 @@ use super::encoding::Encoding;
 use super::error::ApiError;
 use super::openapi::{BYTES, DATA, Example, Input, Operation, form};
 use super::params::{Labels, Moment, WaitQuery, Words};
-use super::query::{MAX_PAIRS, PairError, Pairs, add, pairs, read};
+use super::query::{MAX_PAIRS, PairError, Pairs, add, excerpt, pairs, read};
 use super::shared::Shared;
 use crate::pipeline::{SourceLabels, decode};
 use crate::telemetry::chain;
@@ -251,7 +251,7 @@ impl<T: DatasetRequest> FromRequest<Arc<Shared>> for Dataset<T> {
                 Content::Fields(Box::new(Parts { data, others, ..Parts::default() }))
             }
             Form::Multipart(boundary) => {
-                Content::Fields(Box::new(multipart(received.bytes, boundary, MAX_PAIRS).await?))
+                Content::Fields(Box::new(multipart(received.bytes, boundary, MAX_PAIRS, 1).await?))
             }
         };
         Ok(Self {
@@ -277,9 +277,6 @@ impl<T: DatasetRequest> Dataset<T> {
             Content::Fields(mut parts) => {
                 let fields =
                     read(std::mem::take(&mut parts.others)).map_err(PairError::of_field)?;
-                if !parts.more.is_empty() {
-                    return Err(ApiError::field("data", "it is given twice").into());
-                }
                 let data = parts.data.take();
                 let data = data.ok_or_else(|| ApiError::field("data", "it is needed"))?;
                 let texts = decode(data, parts.event_data.take(), &SourceLabels::default());
@@ -334,11 +331,16 @@ pub(super) fn stem(file: &str) -> Option<String> {
     (!stem.is_empty()).then(|| stem.to_owned())
 }
 
-/// Reads a form with files, and with at most so many other fields.
+/// The longest name of a file, in bytes.
+const LONGEST_FILE_NAME: usize = 1000;
+
+/// Reads a form with at most so many files of `data`, and with at most so many other fields. A body of a
+/// few kilobytes may be a million of either.
 pub(super) async fn multipart(
     body: Vec<u8>,
     boundary: String,
     most: usize,
+    most_files: usize,
 ) -> Result<Parts, ApiError> {
     let broken = |error: multer::Error| ApiError::invalid(format!("the form: {}", chain(&error)));
     let body = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
@@ -347,9 +349,21 @@ pub(super) async fn multipart(
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         let file = field.file_name().map(str::to_owned);
+        if file.as_ref().is_some_and(|file| file.len() > LONGEST_FILE_NAME) {
+            let what = format!("the name of its file has more than {LONGEST_FILE_NAME} bytes");
+            return Err(ApiError::field(&excerpt(&name), what));
+        }
         let bytes = field.bytes().await.map_err(broken)?;
         match name.as_str() {
-            "data" if parts.data.is_some() => parts.more.push((file, bytes.into())),
+            "data" if parts.data.is_some() => {
+                if parts.more.len() + 1 == most_files {
+                    return Err(match most_files {
+                        1 => ApiError::field(&name, "it is given twice"),
+                        most => ApiError::field(&name, format!("more than {most} files")),
+                    });
+                }
+                parts.more.push((file, bytes.into()));
+            }
             "data" => (parts.data, parts.file) = (Some(bytes.into()), file),
             "event_data" => {
                 if parts.event_data.replace(bytes.into()).is_some() {
@@ -358,7 +372,7 @@ pub(super) async fn multipart(
             }
             _ => {
                 let text = std::str::from_utf8(&bytes)
-                    .map_err(|_| ApiError::field(&name, "it is not UTF-8"))?;
+                    .map_err(|_| ApiError::field(&excerpt(&name), "it is not UTF-8"))?;
                 add(&mut parts.others, name, text.to_owned(), most)?;
             }
         }

@@ -75,7 +75,7 @@ impl FromRequest<Arc<Shared>> for Sent {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if let Ok(boundary) = multer::parse_boundary(kind.unwrap_or_default()) {
             let received = receive(shared, &parts, body, shared.parts.limits.raw_body()).await?;
-            let form = multipart(received.bytes, boundary, MOST_BESIDE_FILES).await?;
+            let form = multipart(received.bytes, boundary, MOST_BESIDE_FILES, 1).await?;
             return read_copies(form, received.memory);
         }
         is_form(&parts.headers)?;

@@ -12,7 +12,7 @@ use super::super::error::ApiError;
 use super::super::shared::Shared;
 use super::super::submit;
 use super::super::validate;
-use super::new_form::{Sent, prepared, shown};
+use super::new_form::{SHOWN, Sent, prepared, shown};
 use super::reader::Reader;
 use super::respond::{page, see};
 use super::several;
@@ -21,9 +21,6 @@ use crate::pipeline::{Prepared, SourceLabels, decode};
 use ferry_store::{Payload, compute};
 use ferry_types::contract::ValidateView;
 use ferry_types::domain::dataset::Edits;
-
-/// A file up to this size is shown as text, so that it can be corrected and need not be chosen again.
-const SHOWN: usize = 1 << 20;
 
 /// A dataset without errors: checked, or ready to be accepted.
 enum Valid {

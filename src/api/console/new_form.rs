@@ -10,7 +10,7 @@ use super::super::body_memory::MemoryPermit;
 use super::super::caller::Caller;
 use super::super::dataset::{DatasetRequest, Parts, multipart};
 use super::super::error::ApiError;
-use super::super::query::{self, PairError, Pairs};
+use super::super::query::{self, PairError, Pairs, excerpt};
 use super::super::shared::Shared;
 use super::reader::Reader;
 use super::submissions::in_utc;
@@ -21,6 +21,17 @@ use ferry_types::contract::{ProblemKind, SubmissionRequest, ValidateView};
 
 /// The most fields of the form.
 const MOST_FIELDS: usize = 10_000;
+
+/// The most files at once: the page has a part for each.
+const MOST_FILES: usize = 100;
+
+/// The longest text of a field, but for those of datasets, and of all together, in bytes: the page has
+/// them all again.
+const LONGEST_FIELD: usize = 64 << 10;
+const LONGEST_FIELDS: usize = 4 << 20;
+
+/// A file or a text up to this size is shown as text, so that it can be corrected and need not be chosen again.
+pub(super) const SHOWN: usize = 1 << 20;
 
 /// A form of the page as its browser sent it.
 #[derive(Debug)]
@@ -46,13 +57,18 @@ impl FromRequest<Arc<Shared>> for Sent {
         })?;
         let limit = shared.parts.limits.raw_body();
         let received = receive(shared, &parts, body, limit).await?;
-        read(multipart(received.bytes, boundary, MOST_FIELDS).await?, received.memory)
+        read(multipart(received.bytes, boundary, MOST_FIELDS, MOST_FILES).await?, received.memory)
     }
 }
 
 fn read(parts: Parts, memory: MemoryPermit) -> Result<Sent, ApiError> {
     let (mut fields, mut typed) = (NewFields::default(), Typed::default());
+    let mut room = LONGEST_FIELDS;
     for (name, value) in parts.others {
+        if !matches!(&*name, "data_text" | "event_text") {
+            let left = room.checked_sub(value.len()).filter(|_| value.len() <= LONGEST_FIELD);
+            room = left.ok_or_else(|| ApiError::field(&excerpt(&name), "it is too long"))?;
+        }
         let field = match &*name {
             "name" => &mut fields.name,
             "account" => &mut fields.account,
@@ -99,9 +115,13 @@ fn read(parts: Parts, memory: MemoryPermit) -> Result<Sent, ApiError> {
 pub(super) fn shown(
     shared: &Shared,
     reader: &Reader,
-    fields: NewFields,
+    mut fields: NewFields,
     outcome: Option<Result<ValidateView, ApiError>>,
 ) -> NewPage {
+    if fields.data.len() + fields.events.len() > SHOWN {
+        (fields.data, fields.events) = Default::default();
+        fields.choose_again = true;
+    }
     let accounts = reader.caller.accounts.as_ref().unwrap_or(shared.parts.intake.accounts());
     let outcome = outcome.map(|outcome| outcome.map_err(|error| error.problem));
     let accounts = accounts.iter().cloned().collect();

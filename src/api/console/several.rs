@@ -15,6 +15,9 @@ use crate::console::{NewFields, Verdict, fingerprint};
 use crate::pipeline::{Prepared, SourceLabels, decode};
 use ferry_store::{Payload, compute};
 
+/// Problems of a file that are kept: the page lists fewer.
+const MOST_PROBLEMS: usize = 20;
+
 /// Checks the files, or submits them.
 pub(super) async fn act(shared: &Arc<Shared>, reader: &Reader, sent: Sent) -> Response {
     let Sent { fields, typed, data, events, more, memory: _memory } = sent;
@@ -35,7 +38,8 @@ pub(super) async fn act(shared: &Arc<Shared>, reader: &Reader, sent: Sent) -> Re
     let checked = compute(bytes, move || {
         let check = |(file, bytes): (Option<String>, Vec<u8>)| {
             given.file = file.unwrap_or_default();
-            (given.file.clone(), checked(&of, &who, &given, bytes))
+            let found = checked(&of, &who, &given, bytes);
+            (given.file.clone(), found.map_err(|error| error.shortened(MOST_PROBLEMS)))
         };
         files.into_iter().map(check).collect::<Vec<_>>()
     });

@@ -11,6 +11,7 @@ mod demo;
 mod harness;
 mod held;
 mod login;
+mod many_files;
 mod pages;
 mod pictures;
 mod processes;
