@@ -50,6 +50,25 @@ pub(super) fn local(request: &Request) -> Result<Caller, ApiError> {
     Ok(Caller::local())
 }
 
+/// Headers that decide about a request: of two, the server and a proxy before it may take different ones.
+const ONLY_ONCE: [&str; 7] = [
+    "authorization",
+    "content-type",
+    "host",
+    "origin",
+    "sec-fetch-site",
+    "idempotency-key",
+    "last-event-id",
+];
+
+/// Returns an error if a header is given twice that must be clear.
+pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), ApiError> {
+    let repeated = ONLY_ONCE.iter().find(|name| headers.get_all(**name).iter().nth(1).is_some());
+    repeated.map_or(Ok(()), |name| {
+        Err(ApiError::invalid(format!("the header `{name}` is given twice")))
+    })
+}
+
 /// The API key of a request.
 pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -58,7 +77,7 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A header that a proxy adds, whose client may be on any machine.
-fn proxy_header(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn proxy_header(headers: &HeaderMap) -> Option<&str> {
     let is_of_proxy = |name: &&str| {
         name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
     };

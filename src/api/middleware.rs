@@ -136,6 +136,7 @@ fn entered(
     request: &mut Request,
     is_open: bool,
 ) -> Result<Option<Owner>, ApiError> {
+    auth::check_headers(request.headers())?;
     let mut visit = if is_console(shared, request.uri().path()) {
         Some(Visit::of(shared, request)?)
     } else {

@@ -9,8 +9,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::audited::Audited;
+use super::super::auth::proxy_header;
 use super::super::caller::Caller;
-use super::super::client_addr::ClientAddr;
+use super::super::client_addr::{ClientAddr, SocketPeer};
 use super::super::error::ApiError;
 use super::super::key_file::hash;
 use super::super::middleware::{RequestId, Running};
@@ -87,7 +88,8 @@ pub(in crate::api) async fn login(
     request: Request,
 ) -> Result<Response, ApiError> {
     let Some(keys) = &shared.parts.keys else { return Ok(see("/console")) };
-    if !visit.is_secure && !names_this_machine(&request) {
+    let is_local = names_this_machine(&request) && is_of_this_machine(&shared, &request);
+    if !visit.is_secure && !is_local {
         let what = "this page came over plain HTTP, where others can read a key: set \
                     `tls_certificate`, or name a proxy with TLS in `trusted_proxies`, or come over \
                     `localhost`";
@@ -130,6 +132,16 @@ pub(in crate::api) async fn login(
         with_cookie(&own, &visit, Some(&session), see(own_page(next.as_deref())))
     };
     Ok(action.run(&shared, running, handler).await)
+}
+
+/// False if a proxy sent the request, whose client may be on any machine, unless one that is trusted says
+/// that it is on this one.
+fn is_of_this_machine(shared: &Shared, request: &Request) -> bool {
+    let extensions = request.extensions();
+    let trusted = &shared.parts.trusted_proxies;
+    let is_trusted = extensions.get().is_some_and(|peer: &SocketPeer| peer.is_trusted(trusted));
+    let is_near = extensions.get().is_some_and(|ClientAddr(client)| client.is_loopback());
+    proxy_header(request.headers()).is_none() || (is_trusted && is_near)
 }
 
 fn unknown(shared: &Shared, visit: &Visit, next: Option<&str>) -> Response {

@@ -234,6 +234,37 @@ async fn a_revoked_key_and_a_broken_file_admit_no_client() {
 }
 
 #[tokio::test]
+async fn a_header_that_decides_is_refused_if_it_is_given_twice() {
+    let keyed = Keyed::start().await;
+    let [reader, operator] = ["reader", "operator"].map(|name| keyed.keys[name].clone());
+    for (name, values) in [
+        ("authorization", [format!("Bearer {reader}"), format!("Bearer {operator}")]),
+        ("authorization", ["Basic eDp5".to_owned(), format!("Bearer {operator}")]),
+        ("content-type", ["text/csv", "application/json"].map(str::to_owned)),
+        ("idempotency-key", ["a", "b"].map(str::to_owned)),
+        ("last-event-id", ["0", "1"].map(str::to_owned)),
+        ("origin", ["null", "null"].map(str::to_owned)),
+        ("sec-fetch-site", ["same-origin", "cross-site"].map(str::to_owned)),
+    ] {
+        let [one, other] = values;
+        let mut request = keyed.served.request(Method::GET, "/v1/whoami");
+        if name != "authorization" {
+            request = request.bearer_auth(&operator);
+        }
+        let answer = Answer::of(request.header(name, one).header(name, other)).await;
+        let problem = answer.is(ProblemKind::InvalidRequest);
+        assert_eq!(problem.detail, format!("the header `{name}` is given twice"));
+    }
+    let mut stream = TcpStream::connect(keyed.served.address).await.unwrap();
+    let head = format!("GET /v1/whoami HTTP/1.1\r\nauthorization: Bearer {reader}\r\n");
+    let head = head + "host: localhost\r\nhost: other\r\nconnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.contains("the header `host` is given twice"), "{response}");
+}
+
+#[tokio::test]
 async fn pages_of_other_sites_get_no_answer_where_there_are_no_keys() {
     let served = Served::idle(&[]).await;
     let from = |name: &str, value: &str| {

@@ -142,6 +142,9 @@ async fn the_cookie_is_for_tls_alone_where_there_is_tls_and_plain_http_is_for_th
     let remote = login("host", "ferry.example:8600").await;
     assert_eq!((remote.status, remote.cookie()), (403, String::new()), "{}", remote.text);
     assert!(remote.says("plain HTTP"));
+    // A proxy names this machine, and its client is on another.
+    let through = login("x-forwarded-for", "192.0.2.7").await;
+    assert_eq!((through.status, through.cookie()), (403, String::new()), "{}", through.text);
     // The cookie of the one is not that of the other.
     let value = secure.cookie().split_once('=').unwrap().1.to_owned();
     let mut swapped = tab.clone();
