@@ -68,7 +68,7 @@ impl<'a> Record<'a> {
 
 /// The line of a record, given as JSON, behind `head`, and the head that it makes.
 pub(super) fn link(record: &str, head: &Head) -> (String, Head) {
-    let n = head.n + 1;
+    let n = head.n.saturating_add(1);
     let fields = record.strip_prefix('{').and_then(|record| record.strip_suffix('}'));
     let fields = fields.unwrap_or(record);
     let open = format!("{{\"n\":{n},{fields},\"prev\":\"{}\"", head.hash);

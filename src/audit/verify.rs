@@ -11,6 +11,9 @@ use serde::de::IgnoredAny;
 use super::chain::{Head, Link, Phase};
 use super::file::noted_beside;
 
+/// Bytes that are read as a line at most: no record has as many.
+const LONGEST_LINE: u64 = 64 << 10;
+
 /// The most findings of a kind that are listed; the others are counted.
 const MOST: usize = 100;
 
@@ -69,10 +72,12 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(&mut self, path: &Path) -> io::Result<()> {
         let file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let found = file.metadata()?;
+        // Records may be appended meanwhile; of a pipe there is no length.
+        let length = if found.is_file() { found.len() } else { u64::MAX };
         let mut file = BufReader::new(file.take(length));
         let (mut line, mut number) = (Vec::new(), 0);
-        while file.read_until(b'\n', &mut line)? > 0 {
+        while file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
             number += 1;
             let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
             self.line(
@@ -127,9 +132,13 @@ impl Reading<'_> {
         self.found.unfinished = self.open.into_values().take(MOST).collect();
         let Some(file) = last else { return self.found };
         let place = Finding { file: file.clone(), line: None, what: String::new() };
+        if let (Some(noted), None) = (noted, &self.found.last) {
+            let what = format!("all records are missing, up to number {}", noted.n);
+            self.found.violated(place.with(what));
+        }
         if let (Some(noted), Some(last)) = (noted, &self.found.last) {
-            let (n, next) = (noted.n, last.n + 1);
-            if n >= next {
+            let (n, next) = (noted.n, last.n.saturating_add(1));
+            if n > last.n {
                 let what = format!("the last records are missing, numbers {next} to {n}");
                 self.found.violated(place.with(what));
             } else if n == last.n && noted.hash != last.hash {
@@ -145,7 +154,7 @@ impl Reading<'_> {
 
 /// The contradiction between a record and the one before it, if there is one.
 fn break_between(before: &Head, link: &Link) -> Option<String> {
-    let (n, expected) = (link.n, before.n + 1);
+    let (n, expected) = (link.n, before.n.saturating_add(1));
     if n > expected {
         Some(format!("records are missing before record {n}: numbers {expected} to {}", n - 1))
     } else if n < expected {

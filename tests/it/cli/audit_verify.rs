@@ -82,6 +82,28 @@ fn every_record_that_is_missing_moved_or_put_in_is_evident() {
 }
 
 #[test]
+fn a_log_that_was_emptied_or_comes_through_a_pipe_is_not_whole_for_that() {
+    let ferry = logged();
+    let emptied = verified(&ferry, Vec::clear).exits(1);
+    assert!(emptied.stdout.contains("all records are missing, up to number 20"), "{emptied}");
+    let changed = ferry.read("audit.jsonl").replace("account-4", "account-5");
+    ferry.write("changed.jsonl", &changed);
+    for (file, code) in [("audit.jsonl", 0), ("changed.jsonl", 1)] {
+        let piped = ferry.read(file);
+        let ran = ferry.run_with(&["audit", "verify", "/dev/stdin"], &piped).exits(code);
+        assert!(ran.stdout.contains("20 records, numbers 1 to 20"), "{ran}");
+    }
+}
+
+#[test]
+fn a_number_that_cannot_grow_in_the_chain_stops_no_action() {
+    let ferry = logged();
+    ferry.write("audit.jsonl.chain", format!("{{\"n\":{},\"hash\":\"x\"}}\n", u64::MAX));
+    ferry.run(&["pause", "--create", "account-0"]).ok();
+    ferry.run(&["audit", "verify"]).exits(1);
+}
+
+#[test]
 fn a_record_that_was_forged_with_its_hash_does_not_fit_the_next_one() {
     let (ferry, other) = (logged(), logged());
     // The hash of the other record is right for its text.
