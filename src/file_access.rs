@@ -10,6 +10,18 @@ pub fn open_mode(path: &Path) -> Option<u32> {
     imp::open_mode(&metadata)
 }
 
+/// The mode of a file that users other than its owner can write; none for any other.
+pub fn write_mode(path: &Path) -> Option<u32> {
+    let metadata = std::fs::metadata(path).ok()?;
+    imp::write_mode(&metadata)
+}
+
+/// The owner of a file that belongs neither to this user nor to root, and so to one who can change it.
+pub fn foreign_owner(path: &Path) -> Option<u32> {
+    let metadata = std::fs::metadata(path).ok()?;
+    imp::foreign_owner(&metadata)
+}
+
 /// Reason to distrust a file that was found and not named; none if only this user and root can have
 /// written it.
 pub fn distrust(metadata: &Metadata) -> Option<String> {
@@ -30,17 +42,23 @@ mod imp {
         mode & if owner == 0 { 0o037 } else { 0o077 } != 0
     }
 
-    pub(super) fn distrust(metadata: &Metadata) -> Option<String> {
-        let user = nix::unistd::geteuid().as_raw();
+    pub(super) fn write_mode(metadata: &Metadata) -> Option<u32> {
+        let mode = metadata.mode() & 0o777;
         let group = nix::unistd::getegid().as_raw();
-        let (mode, owner) = (metadata.mode() & 0o777, metadata.uid());
-        if owner != user && owner != 0 {
-            Some(format!("belongs to another user ({owner})"))
-        } else if is_writable(mode, metadata.gid(), group) {
-            Some(format!("can be written by other users (mode {mode:03o})"))
-        } else {
-            None
+        is_writable(mode, metadata.gid(), group).then_some(mode)
+    }
+
+    pub(super) fn foreign_owner(metadata: &Metadata) -> Option<u32> {
+        let owner = metadata.uid();
+        (owner != nix::unistd::geteuid().as_raw() && owner != 0).then_some(owner)
+    }
+
+    pub(super) fn distrust(metadata: &Metadata) -> Option<String> {
+        if let Some(owner) = foreign_owner(metadata) {
+            return Some(format!("belongs to another user ({owner})"));
         }
+        let mode = write_mode(metadata)?;
+        Some(format!("can be written by other users (mode {mode:03o})"))
     }
 
     /// True if others can write a file. The group of this process is often its user's alone, and then
@@ -55,6 +73,14 @@ mod imp {
     use std::fs::Metadata;
 
     pub(super) fn open_mode(_: &Metadata) -> Option<u32> {
+        None
+    }
+
+    pub(super) fn write_mode(_: &Metadata) -> Option<u32> {
+        None
+    }
+
+    pub(super) fn foreign_owner(_: &Metadata) -> Option<u32> {
         None
     }
 

@@ -141,6 +141,7 @@ impl Config {
             warnings: Vec::new(),
             settings: effective::effective(sources),
         };
+        reader.warn_of_writable_files();
         let warnings = std::mem::take(&mut reader.warnings);
         let config = reader.finish(config)?;
         Ok(Self { warnings, ..config })
@@ -164,7 +165,15 @@ fn store(reader: &mut SettingsReader<'_>) -> StoreLocation {
     let durability = reader.read("durability", values::word);
     let password = reader.global_secret("store_password");
     let authorities = reader.read("store_ca", values::certificates);
-    let StoreLocation::Redis(address, _) = location else { return location };
+    let address = match location {
+        StoreLocation::Redis(address, _) => address,
+        StoreLocation::Sqlite(path) => {
+            // Such as one that was restored from a backup.
+            let what = format!("the store `{}`", path.display());
+            reader.warnings.extend(readable(&path, &what));
+            return StoreLocation::Sqlite(path);
+        }
+    };
     let mut address = address.with_namespace(&namespace);
     if let Some(FoundSecret { text, file }) = password {
         address = address.with_password(&text);

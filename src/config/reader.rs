@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use super::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting, variable};
 use super::sources::{ConfigErrors, FILE_VARIABLE, Sources};
 use super::values::Expected;
-use crate::file_access::open_mode;
+use crate::file_access::{foreign_owner, open_mode, write_mode};
 use crate::pipeline::DEFAULT_ACCOUNT;
 use crate::secret::{read_secret, visible};
+
+/// Settings that name such a file.
+const TRUSTED_FILES: [&str; 6] =
+    ["api_keys", "audit_log", "tls_certificate", "store_ca", "platform_ca", "webhook_ca"];
 
 /// A setting's text, and where it stands.
 #[derive(Debug, Clone)]
@@ -117,6 +121,24 @@ impl<'a> SettingsReader<'a> {
         Err(ErrorRecorded)
     }
 
+    /// Warns of files that decide whom this process trusts, or that record what it did, and that other users
+    /// can write.
+    pub(super) fn warn_of_writable_files(&mut self) {
+        let mut files: Vec<(PathBuf, String)> = Vec::new();
+        for name in TRUSTED_FILES {
+            let found = self.global(name).filter(|found| !found.text.is_empty());
+            let path = found.map(|found| PathBuf::from(found.text));
+            files.extend(path.map(|path| (path, format!("the file of `{name}`"))));
+        }
+        files.extend(
+            self.sources.file.iter().map(|(path, _)| (path.clone(), "the configuration".into())),
+        );
+        for (path, what) in files {
+            let what = format!("{what}, `{}`", path.display());
+            self.warnings.extend(writable(&path, &what));
+        }
+    }
+
     pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {
         if self.errors.is_empty() {
             Ok(config)
@@ -199,6 +221,13 @@ impl<'a> SettingsReader<'a> {
                         variable(name)
                     ));
                 }
+                Some((name, value)) if has_password(value) => {
+                    self.errors.push(format!(
+                        "`{name}` with a password must not stand on the command line, which every user of the \
+                         machine can read: use {}",
+                        variable(name)
+                    ));
+                }
                 Some((name, value)) if is_one_of(SETTINGS, name) || is_account_setting(name) => {
                     self.flags.insert(name.to_owned(), value.to_owned());
                 }
@@ -271,11 +300,37 @@ fn is_one_of(settings: &[Setting], name: &str) -> bool {
     find(settings, name).is_some() || in_file.is_some_and(|setting| setting.secret)
 }
 
-/// A warning if other users can read a file with a secret.
+/// A warning if other users can read a file with a secret, or are its owner.
 pub(super) fn readable(path: &Path, what: &str) -> Option<String> {
-    let mode = open_mode(path)?;
-    let path = path.display();
-    Some(format!("other users can read {what} (mode {mode:03o}): `chmod 600 '{path}'` ends that"))
+    if let Some(mode) = open_mode(path) {
+        let path = path.display();
+        let way_out = format!("`chmod 600 '{path}'` ends that");
+        return Some(format!("other users can read {what} (mode {mode:03o}): {way_out}"));
+    }
+    owned_by_another(path, what)
+}
+
+/// A warning if other users can write a file, or are its owner.
+pub(super) fn writable(path: &Path, what: &str) -> Option<String> {
+    if let Some(mode) = write_mode(path) {
+        let path = path.display();
+        let way_out = format!("`chmod go-w '{path}'` ends that");
+        return Some(format!("other users can write {what} (mode {mode:03o}): {way_out}"));
+    }
+    owned_by_another(path, what)
+}
+
+fn owned_by_another(path: &Path, what: &str) -> Option<String> {
+    let owner = foreign_owner(path)?;
+    Some(format!("another user ({owner}) owns {what}, and can change it: `chown` ends that"))
+}
+
+/// True for a URL with a password in it.
+fn has_password(value: &str) -> bool {
+    let authority =
+        value.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
+    user.and_then(|(user, _)| user.split_once(':')).is_some_and(|(_, word)| !word.is_empty())
 }
 
 fn is_secret(name: &str) -> bool {

@@ -221,12 +221,14 @@ fn invisible_characters_inside_an_id_are_named() {
 #[test]
 fn secrets_on_the_command_line_are_refused() {
     let (key, secret) = (format!("api_key={SECRET}"), format!("client_secret={SECRET}"));
-    let ran = Ferry::new().run(&["list", "--set", &key, "--set", &secret]);
+    let store = format!("redis://:{SECRET}@127.0.0.1:1/0");
+    let ran = Ferry::new().run(&["list", "--set", &key, "--set", &secret, "--store", &store]);
     assert_snapshot!(ran, @"
     exit 2
     ---- stdout
     ---- stderr
-    error: 2 configuration errors:
+    error: 3 configuration errors:
+      `store` with a password must not stand on the command line, which every user of the machine can read: use FERRY_STORE
       `api_key` must not stand on the command line: use FERRY_API_KEY or FERRY_API_KEY_FILE
       `client_secret` must not stand on the command line: use FERRY_CLIENT_SECRET or FERRY_CLIENT_SECRET_FILE
     hint: `ferry doctor --settings` lists all settings with their defaults
@@ -350,6 +352,44 @@ fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
         set_mode(&ferry, file, 0o600);
     }
     assert_eq!(warned(&ferry), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_others_can_change_are_named_at_the_start() {
+    let ferry =
+        Ferry::new().file("audit.jsonl", "").file("server.pem", "none").file("named.toml", "");
+    let ferry =
+        ferry.set("FERRY_AUDIT_LOG", "audit.jsonl").set("FERRY_TLS_CERTIFICATE", "server.pem");
+    let ferry = ferry.file("server.key", "none").set("FERRY_TLS_KEY", "server.key");
+    ferry.run(&["pause", "--create", "default"]).ok();
+    let files = ["audit.jsonl", "server.pem", "named.toml", "ferry.db"];
+    let warned = |ferry: &Ferry| {
+        let findings = ferry.run(&["doctor", "--config", "named.toml"]).stdout;
+        let warned = findings.lines().filter(|line| line.contains("other user"));
+        warned.map(str::to_owned).collect::<Vec<_>>()
+    };
+    set_mode(&ferry, "server.key", 0o600);
+    for file in files {
+        set_mode(&ferry, file, 0o600);
+    }
+    assert_eq!(warned(&ferry), [""; 0]);
+    for file in files {
+        set_mode(&ferry, file, 0o666);
+    }
+    assert_snapshot!(warned(&ferry).join("\n"), @"
+    ok    other users can read the store `ferry.db` (mode 666): `chmod 600 'ferry.db'` ends that
+    ok    other users can write the file of `audit_log`, `audit.jsonl` (mode 666): `chmod go-w 'audit.jsonl'` ends that
+    ok    other users can write the file of `tls_certificate`, `server.pem` (mode 666): `chmod go-w 'server.pem'` ends that
+    ok    other users can write the configuration, `named.toml` (mode 666): `chmod go-w 'named.toml'` ends that
+    ");
+    // Who owns a file can change its mode.
+    if nix::unistd::geteuid().is_root() {
+        set_mode(&ferry, "audit.jsonl", 0o600);
+        std::os::unix::fs::chown(ferry.path("audit.jsonl"), Some(65534), None).unwrap();
+        let warned = warned(&ferry).join("\n");
+        assert!(warned.contains("another user (65534) owns the file of `audit_log`"), "{warned}");
+    }
 }
 
 #[test]
