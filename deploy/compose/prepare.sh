@@ -57,7 +57,7 @@ default=$(grep -xE 'user default on #[0-9a-f]{64} ~\* &\* \+@all' "$users" 2>/de
     default="user default on #$(random | hash) ~* &* +@all"
 # `admin` is for operators: no process has its password.
 # `acl|dryrun` lets Ferry check the above. It reveals no password, and `acl|getuser` would.
-rights='+@read +@write +@connection +eval +evalsha +script|load +publish +subscribe +unsubscribe +time -@dangerous +info +acl|dryrun'
+rights='+@read +@write +@connection +eval +evalsha +script|load +publish +subscribe +unsubscribe +time -@dangerous -function +info +acl|dryrun'
 wanted=$(printf '%s\n' "$default" \
     "user ferry on #$(hash <"$secrets/store-password") ~{ferry}:* &{ferry}:* -@all $rights" \
     "user backup on #$(hash <"$secrets/backup-password") -@all +ping +replconf +sync +psync" \

@@ -104,6 +104,20 @@ fn doctor_says_whether_a_restart_loses_submissions_with_a_users_file() {
 }
 
 #[test]
+fn the_user_of_ferry_may_load_no_functions() {
+    let machine = Machine::prepare();
+    let _redis = machine.redis();
+    // They are of the whole server, and it stores them.
+    for command in ["load x", "delete x", "flush", "restore x", "dump", "list"] {
+        let line = "REDISCLI_AUTH=$(cat /run/secrets/store-password) redis-cli --tls \
+                    --cacert /run/secrets/redis-authority --user ferry function ";
+        let answer = machine.shell(&format!("{line}{command}")).stdout;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains("NOPERM"), "{command}: {answer}");
+    }
+}
+
+#[test]
 fn doctor_notes_what_it_may_not_check() {
     let machine = Machine::prepare();
     change_users(&machine, |users| users.replace(" +acl|dryrun", ""));
