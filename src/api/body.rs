@@ -14,6 +14,7 @@ use super::body_memory::MemoryPermit;
 use super::caller::Caller;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
+use super::keys::Keys;
 use super::shared::Shared;
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::bounded_json::{MAX_REQUEST_VALUES, from_json_within};
@@ -81,7 +82,7 @@ pub(super) async fn receive(
         match arrival.next(&mut frames).await? {
             None => {
                 // A body may take minutes.
-                caller.check_key(shared.parts.keys.as_ref())?;
+                Keys::check(shared.parts.keys.as_ref(), caller)?;
                 return Ok(Received { bytes, memory });
             }
             Some(Ok(frame)) => {

@@ -17,6 +17,7 @@ use super::caller::Caller;
 use super::capacity::Reservation;
 use super::encoding::{Decoded, Encoding};
 use super::error::ApiError;
+use super::keys::Keys;
 use super::middleware::Running;
 use super::openapi::{self, BYTES, Input, Operation};
 use super::query::Query;
@@ -147,7 +148,7 @@ impl Receiver {
             let batch = lines.batch(BATCH, BATCH_BYTES, &self.shared).await;
             let last = batch.last;
             // A stream may last for days.
-            if let Err(error) = self.caller.check_key(self.shared.parts.keys.as_ref()) {
+            if let Err(error) = Keys::check(self.shared.parts.keys.as_ref(), &self.caller) {
                 let first = batch.lines.first().map_or(last + 1, |(number, _)| *number);
                 let _ = self.send(&[self.refused(first, error)]).await;
                 return;

@@ -8,7 +8,6 @@ use axum::http::request::Parts;
 
 use super::error::ApiError;
 use super::key_file::KeyRecord;
-use super::keys::Keys;
 use super::openapi::{Input, Operation};
 use super::positions::Positions;
 use super::role::Role;
@@ -48,18 +47,6 @@ impl Caller {
             role: Role::Operate,
             accounts: None,
             positions: Positions::Plain,
-        }
-    }
-
-    /// Returns an error if its key was revoked, or its rights changed, since the request began: what takes
-    /// its time to arrive, or to be answered, is not for a key that is gone.
-    pub(super) fn check_key(&self, keys: Option<&Keys>) -> Result<(), ApiError> {
-        match (keys, &self.key) {
-            (Some(keys), Some(key)) if !keys.has(key) => {
-                let what = "this key was revoked, or changed, while the request ran";
-                Err(ApiError::new(ProblemKind::Unauthenticated, what))
-            }
-            _ => Ok(()),
         }
     }
 

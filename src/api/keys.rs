@@ -8,12 +8,14 @@ use subtle::ConstantTimeEq;
 use tracing::{error, info};
 
 use super::caller::Caller;
+use super::error::ApiError;
 use super::key_file::{KeyRecord, KeysError, hash, read_keys};
 use super::positions::Positions;
 use super::seal::Seal;
 use super::shares::Owner;
 use crate::followed_files::FollowedFiles;
 use crate::telemetry::chain;
+use ferry_types::contract::ProblemKind;
 use ferry_types::recurring::Recurring;
 
 /// The keys of a server.
@@ -66,8 +68,20 @@ impl Keys {
         found.cloned().map(caller_of)
     }
 
+    /// Returns an error if the key of `caller` was revoked, or its rights changed, since its request began:
+    /// what takes its time to arrive, or to be answered, is not for a key that is gone.
+    pub(super) fn check(keys: Option<&Self>, caller: &Caller) -> Result<(), ApiError> {
+        match (keys, &caller.key) {
+            (Some(keys), Some(key)) if !keys.has(key) => {
+                let what = "this key was revoked, or changed, while the request ran";
+                Err(ApiError::new(ProblemKind::Unauthenticated, what))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// True if the file has this key still, with the same rights.
-    pub(super) fn has(&self, known: &KeyRecord) -> bool {
+    fn has(&self, known: &KeyRecord) -> bool {
         let keys = self.current().keys.clone();
         keys.iter().any(|key| {
             key.hash == known.hash && key.role == known.role && key.accounts == known.accounts

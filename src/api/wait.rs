@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::keys::Keys;
 use super::shared::Shared;
 use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
@@ -29,7 +30,7 @@ pub(super) async fn settled(
     let waiter = shared.slots.waiting(&caller.owner);
     let mut delay = DELAYS.0;
     loop {
-        caller.check_key(shared.parts.keys.as_ref())?;
+        Keys::check(shared.parts.keys.as_ref(), caller)?;
         let found = shared.parts.store.get(id).await?.ok_or(StoreError::NotFound(id))?;
         let submission = &found.submission;
         let is_final = submission.state.is_final() && !submission.is_refetching();

@@ -141,8 +141,7 @@ impl Config {
             warnings: Vec::new(),
             settings: effective::effective(sources),
         };
-        reader.warn_of_writable_files();
-        let warnings = std::mem::take(&mut reader.warnings);
+        let warnings = reader.take_warnings();
         let config = reader.finish(config)?;
         Ok(Self { warnings, ..config })
     }

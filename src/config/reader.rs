@@ -121,9 +121,9 @@ impl<'a> SettingsReader<'a> {
         Err(ErrorRecorded)
     }
 
-    /// Warns of files that decide whom this process trusts, or that record what it did, and that other users
-    /// can write.
-    pub(super) fn warn_of_writable_files(&mut self) {
+    /// All warnings, with those of files that other users can write although they record what this process
+    /// did, or decide which others it trusts.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
         let mut files: Vec<(PathBuf, String)> = Vec::new();
         for name in TRUSTED_FILES {
             let found = self.global(name).filter(|found| !found.text.is_empty());
@@ -137,6 +137,7 @@ impl<'a> SettingsReader<'a> {
             let what = format!("{what}, `{}`", path.display());
             self.warnings.extend(writable(&path, &what));
         }
+        std::mem::take(&mut self.warnings)
     }
 
     pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigErrors> {

@@ -15,7 +15,7 @@ use crate::console::{NewFields, Verdict, fingerprint};
 use crate::pipeline::{Prepared, SourceLabels, decode};
 use ferry_store::{Payload, compute};
 
-/// Problems of a file that are kept: the page lists fewer.
+/// Most problems of a file in memory: the page lists fewer.
 const MOST_PROBLEMS: usize = 20;
 
 /// Checks the files, or submits them.
