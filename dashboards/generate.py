@@ -260,7 +260,7 @@ OVERVIEW = [
     row("Why?"),
     panel("Steps by reason", "Runs of steps that left a reason. A throttled step runs again and is no error.", "ops", [(rate("ferry_step_runs_total", f'{SCRAPED},result!="ok"', "result"), "{{result}}")], related=["FerryFailuresFast", "FerryFailuresSlow"]),
     panel("The Platform's responses", "Requests by class; all but ok.", "ops", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class!="ok"', "class"), "{{class}}")]),
-    panel("Blocked accounts", "1 while an account is paused or throttled, or its circuit breaker is open; 0.5 while it is half-open.", "none", STOPPED, "FerryPlatformDown"),
+    panel("Blocked accounts", "1 while an account is paused or throttled, or its circuit breaker is open; 0.5 while it is half-open.", "none", STOPPED, "FerryPlatformDown", width=6),
 ]
 
 PLATFORM = [
@@ -271,9 +271,10 @@ PLATFORM = [
     panel("Requests by result", "no_connection: network, DNS, TLS. no_response: timeouts and resets. server_error: 5xx, 408, 425. throttled: 429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "class"), "{{class}}")], stack=True, width=12),
     panel("Share of failed requests", "By account. Requests that the Platform rejects count too, such as an upload with a dataset name that it has.", "percentunit", [(f'{rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT},class!=" + chr(34) + "ok" + chr(34), "account")} / {rate("ferry_platform_requests_total", f"{SCRAPED},{ACCOUNT}", "account")}', "{{account}}")], width=12),
     row("Throttling and blocked accounts"),
-    panel("Throttled requests", "429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class="throttled"', "account"), "{{account}}")]),
-    panel("Retry-After", "Delays that the Platform requested.", "s", [(quantile(share, "ferry_platform_retry_after_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)]),
-    panel("Blocked accounts", "1 while an account is paused or throttled, or its circuit breaker is open; 0.5 while it is half-open.", "none", STOPPED, "FerryPlatformDown"),
+    panel("Learned rate", "Requests in a second that an account makes at most, because the Platform refused more; 0 if no refusal has shown that.", "reqps", [(of_store("ferry_account_learned_requests_per_second", "account", ACCOUNT), "{{account}}")], width=6),
+    panel("Throttled requests", "429, and 503 with Retry-After.", "reqps", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class="throttled"', "account"), "{{account}}")], width=6),
+    panel("Retry-After", "Delays that the Platform requested.", "s", [(quantile(share, "ferry_platform_retry_after_seconds", SCRAPED), f"p{share * 100:g}") for share in (0.5, 0.95)], width=6),
+    panel("Blocked accounts", "1 while an account is paused or throttled, or its circuit breaker is open; 0.5 while it is half-open.", "none", STOPPED, "FerryPlatformDown", width=6),
     row("Access tokens"),
     panel("Access tokens", "Attempts to get one, by result. `denied` pauses the account.", "ops", [(rate("ferry_token_refreshes_total", f"{SCRAPED},{ACCOUNT}", "account, result"), "{{account}} {{result}}")], related=["FerryTokenRefreshFailing"], width=12),
     panel("Time left of the access token", "By account, of the process whose token lasts longest. It is renewed before it ends; an idle account lets it end.", "s", [(f"clamp_min(max by (account) (ferry_token_expiry_timestamp_seconds{{{SCRAPED},{ACCOUNT}}}) - time(), 0)", "{{account}}")], width=12),

@@ -47,6 +47,9 @@ metrics! {
         paused: Gauge<(Account, PausedBy)> = "ferry_account_paused";
         /// 1 while the account is throttled.
         throttled: Gauge<Account> = "ferry_account_throttled";
+        /// Requests in a second that the account makes at most, because the Platform refused more; 0 if no
+        /// refusal has shown that.
+        learned: Gauge<Account> = "ferry_account_learned_requests_per_second";
         /// Circuit breaker of the account: 0 if it is closed, or half-open without a step to probe with; 1 if
         /// it is open; 0.5 if it is half-open, for one probe at a time.
         breaker: Gauge<Account> = "ferry_account_breaker_state";
@@ -147,6 +150,7 @@ struct AccountGauges {
     states: BTreeMap<State, u64>,
     paused: Option<PausedBy>,
     throttled: bool,
+    learned: f64,
     /// The state of the breaker, from 0 (closed) to 1 (open).
     breaker: f64,
 }
@@ -166,6 +170,7 @@ impl Queue {
             account.states.clone_from(&stats.states);
             account.paused = health.pause_reason.as_deref().map(PausedBy::of);
             account.throttled = is_throttled(health, now);
+            account.learned = health.requests_per_second(now).unwrap_or_default();
             account.breaker = breaker(health, probes.remove(&*stats.account).unwrap_or(0), now);
             let held = held.iter().filter(|(of, _)| *of == stats.account);
             let mut more = stats.states.get(&State::Held).copied().unwrap_or_default();
@@ -238,6 +243,7 @@ fn publish_gauges(queue: &Queue, metrics: &Metrics, gauges: &QueueMetrics) {
             gauges.paused.set_if((name.clone(), by), account.paused == Some(by));
         }
         gauges.throttled.set_if(name.clone(), account.throttled);
+        gauges.learned.set(name.clone(), account.learned);
         gauges.breaker.set(name, account.breaker);
     }
     gauges.runnable.set((), queue.runnable as f64);

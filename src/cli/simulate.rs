@@ -47,6 +47,9 @@ pub(super) struct Simulate {
     /// tokens.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     faults: f64,
+    /// Requests in a second that are allowed; each one above gets 429 with `Retry-After: 2`.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    requests_per_second: Option<f64>,
     /// Statuses, words and forms of the responses, such as other servers have.
     #[arg(long, value_name = "NAME", default_value = "plain", value_parser = dialects())]
     dialect: Dialect,
@@ -85,6 +88,7 @@ impl Simulate {
             processing: self.processing,
             latency: self.latency,
             faults: FaultRates::mixed(self.faults),
+            requests_per_second: self.requests_per_second,
             dialect: Some(self.dialect),
             ..SimConfig::default()
         };
@@ -136,6 +140,12 @@ fn share(text: &str) -> Result<f64, String> {
     share
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or("expected a number from 0 to 1".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .ok_or("expected a number a second, from 0.001 to 1000000".to_owned())
 }
 
 fn processing(text: &str) -> Result<Processing, String> {

@@ -174,6 +174,8 @@ pub(super) fn describe(view: &AccountView, health: &Health) -> Vec<Line> {
     lines.extend(table(&rows).into_iter().map(|row| Line::from("  ").and(row)));
     lines.extend(webhooks(view.webhooks).map(Line::from));
     let stops = view.findings.iter().any(|finding| finding.sentence == view.condition);
+    let is_usual = stops || ["", "runs"].contains(&view.condition.as_str());
+    lines.extend((!is_usual).then(|| Line::from(format!("  {}", view.condition))));
     // From the first one on: a denial is seen before it is retried for long.
     let failures = health.failures_so_far().filter(|_| !stops);
     let failures = failures.map(|failing| words::failing(&view.account, &failing.into()));

@@ -117,10 +117,11 @@ pub(crate) fn paused_for(denial: &PlatformError, now: Timestamp) -> String {
 /// Effect of an error on the health of the account.
 pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal {
     match error {
-        PlatformError::Throttled { retry_after, .. } => {
+        PlatformError::Throttled { retry_after, is_rate, .. } => {
             let asked = retry_after.unwrap_or(context.policy.default_retry_after);
             let delay = asked.min(context.policy.retry_after_max);
-            Signal::Throttled { delay, is_capped: delay < asked, response: error.to_string() }
+            let (is_capped, is_rate) = (delay < asked, *is_rate);
+            Signal::Throttled { delay, is_capped, is_rate, response: error.to_string() }
         }
         PlatformError::Credentials(_) => Signal::CredentialsDenied(paused_for(error, context.now)),
         // Another result of this dataset, or a status, may be answered well.

@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 
 use super::endpoint::STATUS;
+use super::endpoint::TOKEN;
 use super::scrub::Scrubber;
 use super::shape::{is_web_page, object, processing_token};
 use super::wire::WireResponse;
@@ -208,7 +209,8 @@ impl PlatformResponse {
         let retry_after = asked_for.filter(|delay| !delay.is_zero());
         let how_long = retry_after.map_or(String::new(), |delay| format!(" for {delay:?}"));
         let what = format!("{}: throttled{how_long} ({})", self.endpoint, self.status.as_u16());
-        Some(PlatformError::Throttled { retry_after, ambiguous: false, what })
+        let is_rate = self.status == StatusCode::TOO_MANY_REQUESTS && self.endpoint != TOKEN;
+        Some(PlatformError::Throttled { retry_after, ambiguous: false, is_rate, what })
     }
 
     fn retry_after(&self, now: Timestamp) -> Option<Duration> {

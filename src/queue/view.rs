@@ -86,6 +86,7 @@ pub(crate) fn account(account: &AccountStats, stats: &Stats, now: Now<'_>) -> Ac
         steps,
         blocked_by,
         condition: health.pace(at, policy),
+        learned_requests_per_second: health.requests_per_second(at),
         throttling: throttling.map(ThrottlingView::from),
         outage: health.outage().map(OutageView::from),
         failing: health.failing(at, policy).map(FailingView::from),

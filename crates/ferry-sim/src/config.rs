@@ -48,7 +48,10 @@ pub struct SimConfig {
     pub processing: Processing,
     /// Probability of each fault.
     pub faults: FaultRates,
-    /// `Retry-After` of a seeded 429 or 503.
+    /// Requests in a second that are allowed, beside those for tokens; the next one gets 429. Of what was
+    /// not used, as much as is allowed in a second may be used later.
+    pub requests_per_second: Option<f64>,
+    /// `Retry-After` of a seeded 429 or 503, and of one for too many requests.
     pub retry_after: Duration,
     /// Time that a client has to obey a 429. Requests that come later are early, for they were not
     /// on their way when it was sent. A request about the same dataset is early at once.
@@ -76,6 +79,7 @@ impl Default for SimConfig {
             token_lifetime: Duration::from_mins(10),
             processing: Processing::Uniform(Duration::from_millis(500), Duration::from_secs(3)),
             faults: FaultRates::default(),
+            requests_per_second: None,
             retry_after: Duration::from_secs(2),
             notice: Duration::from_secs(1),
             latency: Duration::ZERO,

@@ -185,13 +185,43 @@ pub(super) struct Faults {
     named: HashMap<String, Fault>,
     pub(super) outage: bool,
     throttled_until: Option<DateTime<Utc>>,
+    allowance: Option<Allowance>,
+}
+
+/// The requests of a second, which are allowed.
+#[derive(Debug)]
+struct Allowance {
+    per_second: f64,
+    left: f64,
+    seen: Option<DateTime<Utc>>,
+}
+
+impl Allowance {
+    fn new(per_second: f64) -> Self {
+        Self { per_second, left: per_second.max(1.0), seen: None }
+    }
+
+    /// True if another request is allowed, which uses it up.
+    fn take(&mut self, now: DateTime<Utc>) -> bool {
+        let since = self.seen.map_or(0.0, |seen| (now - seen).as_seconds_f64().max(0.0));
+        self.left = (self.left + since * self.per_second).min(self.per_second.max(1.0));
+        self.seen = Some(now);
+        let is_allowed = self.left >= 1.0;
+        self.left -= f64::from(u8::from(is_allowed));
+        is_allowed
+    }
 }
 
 impl Faults {
-    pub(super) fn new(rates: FaultRates, retry_after: Duration) -> Self {
+    pub(super) fn new(
+        rates: FaultRates,
+        retry_after: Duration,
+        requests_per_second: Option<f64>,
+    ) -> Self {
         Self {
             rates,
             retry_after,
+            allowance: requests_per_second.map(Allowance::new),
             scripts: HashMap::new(),
             named: HashMap::new(),
             outage: false,
@@ -202,7 +232,9 @@ impl Faults {
     /// Ends every fault but those of a dataset name.
     pub(super) fn clear(&mut self) {
         let named = std::mem::take(&mut self.named);
-        *self = Self { named, ..Self::new(FaultRates::default(), self.retry_after) };
+        let allowance = self.allowance.take();
+        *self =
+            Self { named, allowance, ..Self::new(FaultRates::default(), self.retry_after, None) };
     }
 
     pub(super) fn script(&mut self, endpoint: Endpoint, fault: Fault) {
@@ -236,6 +268,16 @@ impl Faults {
         left.and_then(|left| left.to_std().ok()).unwrap_or_default()
     }
 
+    /// The delay of the 429 to a request that comes too soon.
+    fn throttled(&mut self, now: DateTime<Utc>) -> Option<RetryAfter> {
+        let throttled_for = self.throttled_for(now);
+        if !throttled_for.is_zero() {
+            return Some(RetryAfter::Seconds(throttled_for.as_secs_f64().ceil()));
+        }
+        let is_allowed = self.allowance.as_mut().is_none_or(|allowance| allowance.take(now));
+        (!is_allowed).then(|| self.asked_for())
+    }
+
     /// The fault of the next request.
     pub(super) fn next(&mut self, asked: Asked<'_>, rng: &mut Rng) -> Option<Fault> {
         let Asked { now, endpoint, name, token_in_use } = asked;
@@ -245,10 +287,10 @@ impl Faults {
         if self.outage {
             return Some(if rng.bool() { Fault::error(503) } else { Fault::ResetBefore });
         }
-        let throttled_for = self.throttled_for(now);
-        if endpoint != Endpoint::Token && !throttled_for.is_zero() {
-            let seconds = throttled_for.as_secs_f64().ceil();
-            return Some(Fault::SlowDown(RetryAfter::Seconds(seconds)));
+        if endpoint != Endpoint::Token
+            && let Some(asked_for) = self.throttled(now)
+        {
+            return Some(Fault::SlowDown(asked_for));
         }
         if let Some(fault) = name.and_then(|name| self.named.remove(name)) {
             return Some(fault);

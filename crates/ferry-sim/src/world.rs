@@ -39,7 +39,7 @@ impl World {
     /// Creates a Platform that has seen nothing.
     pub fn new(config: SimConfig) -> Self {
         Self {
-            faults: Faults::new(config.faults, config.retry_after),
+            faults: Faults::new(config.faults, config.retry_after, config.requests_per_second),
             throttles: Throttles::default(),
             log: RequestLog::default(),
             dialect: config.dialect.unwrap_or(Dialect::PLAIN),

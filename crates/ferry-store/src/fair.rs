@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::{Claim, ClaimRequest};
 use ferry_types::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use ferry_types::domain::limits::{AccountLimits, LimitUsage};
 use ferry_types::domain::submission::{Priority, StepKind};
@@ -54,7 +55,7 @@ pub(super) enum Availability {
 pub(super) struct Situation<'a, E> {
     pub(super) kind: StepKind,
     pub(super) health: &'a Health,
-    pub(super) account_limits: Option<&'a AccountLimits>,
+    pub(super) account_limits: AccountLimits,
     pub(super) policy: &'a HealthPolicy,
     pub(super) now: Timestamp,
     pub(super) limit_usage: &'a dyn Fn() -> Result<LimitUsage, E>,
@@ -97,11 +98,10 @@ impl<E> Situation<'_, E> {
 
     /// Steps that the account limits leave of so many.
     fn within_limits(&self, room: usize, is_probe: bool) -> Result<Availability, E> {
-        let Some(account_limits) =
-            self.account_limits.filter(|account_limits| account_limits.restricts(self.kind))
-        else {
+        let account_limits = &self.account_limits;
+        if !account_limits.restricts(self.kind) {
             return Ok(unlimited(room, is_probe));
-        };
+        }
         let (rated, next) = (self.limit_usage)()?.available(self.kind, account_limits, self.now);
         if rated == 0 {
             return Ok(Availability::Nothing(Some(next)));
@@ -117,6 +117,27 @@ impl<E> Situation<'_, E> {
         let yielded = Availability::UpTo { steps: room, requests: rated, is_probe };
         Ok(if room > 0 { yielded } else { again })
     }
+}
+
+/// Requests of the steps that were claimed of each account; none of steps that do not call the Platform.
+pub(super) fn requests(kind: StepKind, claims: &[Claim]) -> BTreeMap<&str, usize> {
+    let mut requests = BTreeMap::new();
+    for claim in claims.iter().filter(|_| kind.calls_platform()) {
+        *requests.entry(claim.submission.account.as_str()).or_default() +=
+            claim.submission.requests(kind);
+    }
+    requests
+}
+
+/// Limits of an account at `now`: those of its configuration, and what its refusals show.
+pub(super) fn limits(
+    request: &ClaimRequest,
+    account: &str,
+    health: &Health,
+    now: Timestamp,
+) -> AccountLimits {
+    let configured = request.account_limits.get(account).copied().unwrap_or_default();
+    configured.within(health.requests_per_second(now))
 }
 
 /// So many steps of an account without a rate limit.

@@ -67,6 +67,9 @@ impl Shift for Health {
         self.throttled_since.shift(by);
         self.failing_since.shift(by);
         self.probe_at.shift(by);
+        if let Some(rate) = &mut self.learned_rate {
+            (rate.since, rate.window) = (rate.since + by, rate.window + by);
+        }
     }
 }
 

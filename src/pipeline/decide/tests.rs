@@ -97,12 +97,22 @@ fn code(transition: &Transition) -> Option<ReasonCode> {
 }
 
 fn throttled(retry_after: Option<Duration>) -> PlatformError {
-    PlatformError::Throttled { retry_after, ambiguous: false, what: "throttled (429)".into() }
+    PlatformError::Throttled {
+        retry_after,
+        ambiguous: false,
+        is_rate: false,
+        what: "throttled (429)".into(),
+    }
 }
 
 /// The signal of that error.
 fn throttles(delay: Duration) -> Signal {
-    Signal::Throttled { delay, is_capped: false, response: throttled(Some(delay)).to_string() }
+    Signal::Throttled {
+        delay,
+        is_capped: false,
+        is_rate: false,
+        response: throttled(Some(delay)).to_string(),
+    }
 }
 
 fn transient() -> PlatformError {
@@ -185,7 +195,12 @@ fn a_retry_after_is_trusted_up_to_the_limit() {
     let most = Policy::default().retry_after_max;
     assert_eq!(
         transition.signal,
-        Signal::Throttled { delay: most, is_capped: true, response: "throttled (429)".to_owned() }
+        Signal::Throttled {
+            delay: most,
+            is_capped: true,
+            is_rate: false,
+            response: "throttled (429)".to_owned()
+        }
     );
 }
 

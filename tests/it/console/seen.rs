@@ -261,8 +261,12 @@ async fn a_pause_that_ends_without_news_is_shown_no_longer_than_it_lasts() {
         account_limits: Arc::default(),
     };
     let claims = store.claim(request).await.unwrap().claims;
-    let signal =
-        Signal::Throttled { delay: 12 * second, is_capped: false, response: String::new() };
+    let signal = Signal::Throttled {
+        delay: 12 * second,
+        is_capped: false,
+        is_rate: false,
+        response: String::new(),
+    };
     let transition =
         Transition { signal, ..Transition::to(Next::step(StepKind::Upload, 3600 * second)) };
     store.commit(vec![Commit { lease: claims[0].lease, transition }]).await.unwrap();

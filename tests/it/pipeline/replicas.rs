@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry::pipeline::WorkersError;
+use ferry_sim::{Dialect, SimConfig};
 use ferry_types::domain::submission::State;
 use tokio::task::JoinHandle;
 
@@ -48,6 +49,53 @@ async fn three_replicas_complete_a_thousand_submissions_and_double_none() {
     let ledger = world.sim.ledger();
     assert_eq!(ledger.names.len(), 1000);
     assert_eq!(ledger.doubled(), Vec::<&str>::new());
+    for other in others {
+        other.stop().await;
+    }
+    world.finish().await;
+}
+
+/// Requests of a Platform that were answered, and those that were refused.
+fn requests(world: &World) -> [u64; 2] {
+    let ledger = world.sim.ledger();
+    let refused = ledger.faults.get("slow_down").copied().unwrap_or_default();
+    [ledger.requests - ledger.tokens_issued - refused, refused]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_learn_the_rate_that_the_platform_allows() {
+    const RATE: f64 = 40.0;
+    let server = shared_server().await;
+    let (url, namespace) = (server.url(), own_namespace());
+    let changes = [("STORE", url.as_str()), ("NAMESPACE", &namespace)];
+    let sim = SimConfig {
+        dialect: Some(Dialect::PLAIN),
+        requests_per_second: Some(RATE),
+        retry_after: Duration::from_secs(1),
+        ..prompt()
+    };
+    let world = World::start(sim, &changes).await;
+    let others = [Replica::start(&world, &changes), Replica::start(&world, &changes)];
+    let learned = async || {
+        let stats = world.app.store.stats().await.unwrap();
+        let health = &stats.accounts[0].health;
+        health.requests_per_second(world.app.clock.now())
+    };
+    world.submit_all((0..400).map(|n| overwriting(&format!("d{n:03}")))).await;
+    let mut rate = learned().await;
+    while rate.is_none() {
+        pause().await;
+        rate = learned().await;
+    }
+    let (started, before) = (Instant::now(), requests(&world));
+    let stats = world.all_settled().await;
+    assert_eq!(stats.count(State::Completed), 400, "{stats:#?}");
+    let [answered, refused] = requests(&world);
+    let [answered, refused] = [answered - before[0], refused - before[1]];
+    let used = answered as f64 / started.elapsed().as_secs_f64() / RATE;
+    println!("learned {rate:?}; of the rate {used:.2}; {refused} of {answered} refused");
+    assert!(refused * 20 <= answered, "{refused} of {answered} refused");
+    assert!(used > 0.6, "{used:.2} of the rate was used");
     for other in others {
         other.stop().await;
     }

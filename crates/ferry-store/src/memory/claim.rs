@@ -112,7 +112,7 @@ impl Data {
             let Ok(yielded) = Situation::<Infallible> {
                 kind: request.kind,
                 health: &health,
-                account_limits: request.account_limits.get(account),
+                account_limits: fair::limits(request, account, &health, now),
                 policy,
                 now,
                 limit_usage: &|| Ok(limit_usage),
@@ -152,16 +152,13 @@ impl Data {
 
     /// Records what the claims use of the limits of their accounts.
     fn spend(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
-        for (account, account_limits) in
-            request.account_limits.iter().filter(|(_, b)| b.restricts(request.kind))
-        {
-            let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
-            let requests: usize =
-                of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
-            if requests > 0 {
-                let account = self.accounts.entry(account.clone()).or_default();
-                account.limit_usage.record(request.kind, requests, account_limits, now);
+        for (name, requests) in fair::requests(request.kind, claims) {
+            let account = self.accounts.entry(name.to_owned()).or_default();
+            let account_limits = fair::limits(request, name, &account.health, now);
+            if account_limits.restricts(request.kind) {
+                account.limit_usage.record(request.kind, requests, &account_limits, now);
             }
+            account.health.count_requests(requests, now);
         }
     }
 }

@@ -108,8 +108,18 @@ local adopted = #given
 -- No message says when an upload ends: with as many in flight as allowed, the next look comes soon.
 local IN_FLIGHT = 50
 
+-- The limits of an account, and what its refusals show.
+local function limits_of(account, health)
+    local learned, limits = learned_interval(health), limits[account.name]
+    if not learned then return limits end
+    limits = limits or {}
+    local requests = max(learned, limits.requests or 0)
+    return { uploads = limits.uploads, requests = requests, in_flight = limits.in_flight }
+end
+
 -- Lowers what an account yields to what its limits leave.
-local function within(account, limits)
+local function within(account)
+    local limits = account.limits
     local left, at = limits_available(account.name, limits)
     account.room, account.requests_left = min(account.room, left), left
     if limits.in_flight and left > 0 then
@@ -141,8 +151,8 @@ local function admission(account)
     else
         account.room, account.admitted, account.reopens = 0, false, value
     end
-    local limits = limits[account.name]
-    if limits and account.admitted then within(account, limits) end
+    account.health, account.limits = health, limits_of(account, health)
+    if account.limits and account.admitted then within(account) end
 end
 
 -- When the next step of an account may be leased, if that is known.
@@ -201,7 +211,7 @@ local function lease(account, id, record)
     end
     give(id, record, 'run', account.name)
     count_leased(kind, account.name, 1)
-    if kind ~= 'collect' or not limits[account.name] then return 1 end
+    if kind ~= 'collect' or not account.limits and not account.health.learned then return 1 end
     local sound, requests = pcall(value_of, record, 'requests')
     return sound and tonumber(requests) or 1
 end
@@ -287,8 +297,8 @@ if #given > adopted then
     for _, account in ipairs(accounts) do
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
-            local limits = limits[account.name]
-            if limits then record_usage(account.name, limits, account.requests) end
+            if account.limits then record_usage(account.name, account.limits, account.requests) end
+            if account.health then count_requests(account.name, account.health, account.requests) end
         end
     end
 end
@@ -298,7 +308,7 @@ if #given >= limit then again = now end
 for _, account in ipairs(accounts) do
     if account.served then
         look(account)
-        if limits[account.name] then admission(account) end
+        if account.limits then admission(account) end
     end
     if not account.some then
         -- It comes back with its next step, and has its turn then as if it had stayed.

@@ -9,6 +9,26 @@ local function policy()
     return { failures = number(), initial = number(), most = number(), ramp = number() }
 end
 
+-- What is known of the rate that the Platform allows, as `domain::account::LearnedRate` has it, is stored as
+-- one text of numbers. One that is damaged is forgotten.
+local LEARNED = { 'refused', 'row', 'unlimited', 'less', 'from', 'sent', 'since', 'cycle', 'window', 'count', 'last' }
+
+local function decode_learned(text)
+    local l, n = {}, 0
+    for number in string.gmatch(text or '', '%-?%d+') do
+        n = n + 1
+        if LEARNED[n] then l[LEARNED[n]] = tonumber(number) end
+    end
+    return n == #LEARNED and l or nil
+end
+
+local function encode_learned(l)
+    if not l then return nil end
+    local numbers = {}
+    for n, name in ipairs(LEARNED) do numbers[n] = int(l[name]) end
+    return table.concat(numbers, ' ')
+end
+
 local UNREADABLE = "the record of the account's health is damaged; it may have been paused or throttled"
 
 local function decode_health(text)
@@ -27,6 +47,7 @@ local function decode_health(text)
         last_error = stored.last_error,
         probe = tonumber(stored.probe),
         stopped_by = stored.stopped_by,
+        learned = decode_learned(stored.learned),
     }
 end
 
@@ -42,7 +63,7 @@ end
 
 local function save_health(account, h)
     local text = ''
-    if h.pause_reason or h.throttled_until or h.probe or h.failures > 0 then
+    if h.pause_reason or h.throttled_until or h.probe or h.failures > 0 or h.learned then
         text = cjson.encode({
             pause_reason = h.pause_reason,
             throttled_until = h.throttled_until and int(h.throttled_until),
@@ -54,6 +75,7 @@ local function save_health(account, h)
             last_error = h.last_error,
             probe = h.probe and int(h.probe),
             stopped_by = h.stopped_by,
+            learned = encode_learned(h.learned),
         })
     end
     if type(call('HSET', key.health, account, text)) ~= 'number' then
@@ -67,6 +89,86 @@ local function doublings(throttled_until, p) return floor(max(0, now - throttled
 
 local function is_ramping(throttled_until, p) return doublings(throttled_until, p) < RAMP_DOUBLINGS end
 
+-- Requests begin again so many percent below the refused rate, by the number of refusals in a row that came soon
+-- after another.
+local DEPTHS = { 3, 8, 15, 25, 30 }
+
+-- Requests per 1,000 seconds that may begin now, once a refusal has shown a rate.
+local function learned_rate(l)
+    local cycles = max(0, now - l.since) / max(1, l.cycle) - 1
+    return l.refused * (1 + (DEPTHS[l.row + 1] or 0) / 100 * cycles * cycles * cycles)
+end
+
+-- After seven cycles a rate is forgotten.
+local function is_old(l) return now - l.since > l.cycle * 7 end
+
+-- The microseconds from one request to the next; nothing while the rate is not known.
+local function learned_interval(h)
+    if not h.learned or h.learned.refused == 0 or is_old(h.learned) then return nil end
+    local DAY = 24 * 3600 * 1e6
+    return floor(max(1, min(1e6 / (learned_rate(h.learned) / 1000), DAY)))
+end
+
+local function per_1000_seconds(count, millis) return floor(count * 1000000 / millis) end
+
+-- The knowledge after a request that achieved nothing.
+local function refused_one(l)
+    l.sent = max(0, l.sent - 1)
+    return l
+end
+
+-- No knowledge; refusals before `since` add none.
+local function nothing(since, cycle)
+    return {
+        refused = 0, row = 0, unlimited = 0, less = 0, from = now, sent = 0, since = since, cycle = cycle,
+        window = since, count = 0, last = 0,
+    }
+end
+
+-- The knowledge after a refusal.
+local function learn(before, delay)
+    if delay > 60000 or before and now < before.since then return before end
+    if before and is_old(before) then before = nil end
+    local next = nothing(now + delay, min(600000, max(15000, delay * 40)))
+    if not before or before.refused == 0 and before.row == 0 then
+        next.row = 1
+        return next
+    end
+    refused_one(before)
+    local achieved = per_1000_seconds(before.sent, max(1, now - before.from))
+    local measured = max(before.last, per_1000_seconds(before.count, max(200, now - before.window)))
+    if before.refused == 0 and before.row + 1 < 4 then
+        next.row, next.from, next.sent = before.row + 1, before.from, before.sent
+    elseif before.refused == 0 then
+        next.refused, next.unlimited = max(100, measured), achieved
+    else
+        local less = achieved < floor(before.unlimited * 75 / 100) and before.less + 1 or 0
+        if less == 3 then return nothing(next.since + max(120000, next.cycle * 3), next.cycle) end
+        local is_soon = now - before.since < floor(before.cycle / 8)
+        next.refused = max(100, min(measured, floor(learned_rate(before))))
+        next.row = is_soon and min(before.row + 1, #DEPTHS - 1) or 0
+        next.unlimited, next.less = before.unlimited, less
+    end
+    return next
+end
+
+-- Counts requests that begin now, if they are counted.
+local function count_requests(account, h, count)
+    local l = h.learned
+    if not l then return end
+    if is_old(l) then
+        h.learned = nil
+        return save_health(account, h)
+    end
+    local span = now - l.window
+    if span >= 2000 then
+        l.last = per_1000_seconds(l.count, span)
+        l.window, l.count = now, 0
+    end
+    l.count, l.sent = l.count + count, l.sent + count
+    save_health(account, h)
+end
+
 -- How many steps may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
 local function admit(h, p)
     if h.pause_reason then return 'blocked' end
@@ -76,6 +178,8 @@ local function admit(h, p)
         return 'up_to', 1
     end
     if h.capped then return 'up_to', 1 end
+    -- What is known of the rate takes the place of a ramp.
+    if learned_interval(h) then return 'open' end
     if h.throttled_until and is_ramping(h.throttled_until, p) then return 'up_to', 2 ^ doublings(h.throttled_until, p) end
     return 'open'
 end
@@ -128,9 +232,15 @@ local function record(h, signal, kind, value, p)
         end
         return true
     elseif signal == 'throttled' or signal == 'capped' then
-        local delay, response = string.match(value, '^(%d+) (.*)$')
+        local delay, is_rate, response = string.match(value, '^(%d+) (%d) (.*)$')
         local until_then = later(tonumber(delay))
-        if h.throttled_until and until_then <= h.throttled_until then return false end
+        if is_rate == '1' and h.throttled_until and now < h.throttled_until then
+            -- Responses to requests from before the last refusal show nothing new.
+            h.learned = h.learned and refused_one(h.learned)
+        elseif is_rate == '1' then
+            h.learned = learn(h.learned, tonumber(delay))
+        end
+        if h.throttled_until and until_then <= h.throttled_until then return is_rate == '1' end
         local lasts = h.capped or h.throttled_until and now < h.throttled_until
         h.throttled_since = lasts and h.throttled_since or now
         h.throttled_by = response ~= '' and response or nil

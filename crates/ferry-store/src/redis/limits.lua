@@ -1,6 +1,6 @@
 -- Usage of the limits of an account, as `domain::limits` has it. The contract tests hold both.
 
-local BURST = 100000
+local BURST = 40000
 local now_micros = now * 1000
 
 -- The next arguments: how many accounts have limits for a kind of step, and of each its name, the

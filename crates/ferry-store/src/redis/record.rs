@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::RedisError;
 use crate::cold::{Cold, ColdRef, Hot};
-use ferry_types::domain::account::Health;
+use ferry_types::domain::account::{Health, LearnedRate};
 use ferry_types::domain::submission::{
     State, StepKind, Submission, SubmissionParts, TimelineEntry,
 };
@@ -335,6 +335,28 @@ struct StoredHealth {
     last_error: Option<String>,
     probe: Option<String>,
     stopped_by: Option<StepKind>,
+    learned: Option<String>,
+}
+
+/// Reads what is known of a rate; what is damaged is forgotten.
+fn parse_learned(text: &str) -> Option<LearnedRate> {
+    let numbers: Vec<i64> = text.split(' ').map_while(|number| number.parse().ok()).collect();
+    let [refused, row, unlimited, less, from, sent, since, cycle, window, count, last] =
+        *numbers.as_array()?;
+    let natural = |number: i64| u64::try_from(number).ok();
+    Some(LearnedRate {
+        refused: natural(refused)?,
+        row: natural(row)?,
+        unlimited: natural(unlimited)?,
+        less: natural(less)?,
+        from,
+        sent: natural(sent)?,
+        since,
+        cycle,
+        window,
+        count: natural(count)?,
+        last: natural(last)?,
+    })
 }
 
 /// Reads an account's health. One that is damaged blocks the account, like a pause, until an operator
@@ -362,6 +384,7 @@ fn parse_health(json: &[u8]) -> Result<Health, RedisError> {
         last_error: stored.last_error,
         probe_at: time(stored.probe)?,
         stopped_by: stored.stopped_by,
+        learned_rate: stored.learned.as_deref().and_then(parse_learned),
     })
 }
 

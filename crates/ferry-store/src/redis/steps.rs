@@ -273,9 +273,9 @@ fn describe_signal(signal: &Signal) -> (&'static str, String) {
         Signal::None => ("", String::new()),
         Signal::Healthy => ("healthy", String::new()),
         Signal::Unhealthy(error) => ("unhealthy", error.clone()),
-        Signal::Throttled { delay, is_capped, response } => {
+        Signal::Throttled { delay, is_capped, is_rate, response } => {
             let signal = if *is_capped { "capped" } else { "throttled" };
-            (signal, format!("{} {response}", duration_millis(*delay)))
+            (signal, format!("{} {} {response}", duration_millis(*delay), u8::from(*is_rate)))
         }
         Signal::CredentialsDenied(reason) => ("credentials_denied", reason.clone()),
     }

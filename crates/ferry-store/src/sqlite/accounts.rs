@@ -10,7 +10,7 @@ use super::error::SqliteError;
 use super::health;
 use super::records::{millis, priority, rank};
 use crate::ClaimRequest;
-use crate::fair::{Availability, NextDue, Situation};
+use crate::fair::{self, Availability, NextDue, Situation};
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, timestamp};
@@ -77,10 +77,11 @@ pub(super) fn availability(
         if availability.contains_key(account) {
             continue;
         }
+        let health = health::load(connection, account)?.unwrap_or_default();
         let situation = Situation {
             kind: request.kind,
-            health: &health::load(connection, account)?.unwrap_or_default(),
-            account_limits: request.account_limits.get(account),
+            health: &health,
+            account_limits: fair::limits(request, account, &health, now),
             policy,
             now,
             limit_usage: &|| health::limit_usage(connection, account),

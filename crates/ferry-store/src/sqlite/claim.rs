@@ -58,15 +58,16 @@ fn spend(
     claims: &[Claim],
     now: Timestamp,
 ) -> Result<(), SqliteError> {
-    for (account, account_limits) in
-        request.account_limits.iter().filter(|(_, b)| b.restricts(request.kind))
-    {
-        let of_account = claims.iter().filter(|claim| claim.submission.account == *account);
-        let requests: usize = of_account.map(|claim| claim.submission.requests(claim.kind)).sum();
-        if requests > 0 {
+    for (account, requests) in fair::requests(request.kind, claims) {
+        let mut health = health::load(connection, account)?.unwrap_or_default();
+        let account_limits = fair::limits(request, account, &health, now);
+        if account_limits.restricts(request.kind) {
             let mut limit_usage = health::limit_usage(connection, account)?;
-            limit_usage.record(request.kind, requests, account_limits, now);
+            limit_usage.record(request.kind, requests, &account_limits, now);
             health::save_limit_usage(connection, account, &limit_usage)?;
+        }
+        if health.count_requests(requests, now) {
+            health::save(connection, account, &health)?;
         }
     }
     Ok(())

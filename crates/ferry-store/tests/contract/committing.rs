@@ -123,8 +123,13 @@ pub(super) async fn a_stale_commit_still_says_what_the_platform_asks_of_the_acco
         assert_eq!(health_after(signal).await, Health::default());
     }
     let delay = millis(60_000);
-    let health =
-        health_after(Signal::Throttled { delay, is_capped: false, response: String::new() }).await;
+    let health = health_after(Signal::Throttled {
+        delay,
+        is_capped: false,
+        is_rate: false,
+        response: String::new(),
+    })
+    .await;
     assert!(health.throttled_until.is_some() && health.pause_reason.is_none());
     subject.assert_nothing_due(StepKind::Upload).await;
     assert_eq!(health_after(Signal::Healthy).await, health);

@@ -249,8 +249,12 @@ pub(super) async fn a_resumption_ends_a_throttling_and_an_open_breaker(subject: 
     subject.accept_all(many("a", 4)).await;
     let claims = subject.claim(StepKind::Upload, 4).await;
     subject.commit(&claims[0], t::slowed_down(StepKind::Upload, millis(0))).await;
-    let delay =
-        Signal::Throttled { delay: millis(60_000), is_capped: false, response: String::new() };
+    let delay = Signal::Throttled {
+        delay: millis(60_000),
+        is_capped: false,
+        is_rate: false,
+        response: String::new(),
+    };
     subject.commit(&claims[1], t::retried(StepKind::Upload, millis(0)).with_signal(delay)).await;
     subject.assert_nothing_due(StepKind::Upload).await;
     assert!(subject.store.resume("a").await.unwrap());
@@ -335,8 +339,12 @@ pub(super) async fn an_urgent_step_that_always_fails_is_not_every_probe(subject:
 
 pub(super) async fn an_endpoint_that_always_throttles_does_not_starve_another(subject: Subject) {
     a_failing_poll_among_uploads(&subject).await;
-    let throttled =
-        Signal::Throttled { delay: millis(1000), is_capped: false, response: String::new() };
+    let throttled = Signal::Throttled {
+        delay: millis(1000),
+        is_capped: false,
+        is_rate: false,
+        response: String::new(),
+    };
     assert_eq!(poll_first(&subject, &throttled).await, 1);
     subject.advance(millis(1000)).await;
     assert_eq!(poll_first(&subject, &throttled).await, 0, "it is not its turn");

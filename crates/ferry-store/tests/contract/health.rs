@@ -1,6 +1,7 @@
 //! A store does to an account what `domain::account` says, wherever it works that out.
 
 use ferry_types::domain::account::{Admission, BlockReason, Health, Signal};
+use ferry_types::domain::limits::{AccountLimits, LimitUsage};
 use ferry_types::domain::submission::{StepKind, Transition};
 use ferry_types::domain::until;
 
@@ -18,56 +19,89 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         16..=18 => {
             let delay = millis(*rng.choice(&[0, 1, 900, 3000, 70_000]).unwrap());
             let response = format!("\"throttled\"\n{}", rng.u8(..));
-            Signal::Throttled { delay, is_capped: rng.bool(), response }
+            Signal::Throttled { delay, is_capped: rng.bool(), is_rate: rng.bool(), response }
         }
         _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
     }
 }
 
 pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subject) {
+    let mut limited = 0;
     for seed in 0..CASES {
         let mut rng = fastrand::Rng::with_seed(seed);
         let subject = subject.fresh().await;
         subject.accept_all((0..SIGNALS + 5).map(|n| new(&format!("{n}")))).await;
         let claims = subject.claim(StepKind::Upload, SIGNALS).await;
-        let mut health = Health::default();
+        let mut account = Account::default();
         for (recorded, claim) in claims.iter().enumerate() {
             let signal = signal(&mut rng);
             let transition: Transition = t::failed().with_signal(signal.clone());
             subject.commit(claim, transition).await;
             let now = subject.get(claim.lease.id).await.updated_at;
-            health.record(&signal, StepKind::Upload, now, &health_policy());
-            assert_eq!(subject.account("main").await.health, health, "seed {seed}: {signal:?}");
-            assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
+            account.health.record(&signal, StepKind::Upload, now, &health_policy());
+            assert_eq!(
+                subject.account("main").await.health,
+                account.health,
+                "seed {seed}: {signal:?}"
+            );
+            account.assert_admitted(&subject, (SIGNALS - recorded - 1) as u32).await;
             if rng.u32(0..12) == 0 {
-                assert_eq!(subject.store.resume("main").await.unwrap(), health.resume());
-                assert_eq!(subject.account("main").await.health, health, "seed {seed}: resumed");
+                assert_eq!(subject.store.resume("main").await.unwrap(), account.health.resume());
+                assert_eq!(
+                    subject.account("main").await.health,
+                    account.health,
+                    "seed {seed}: resumed"
+                );
             }
             let spans = [0, 0, 1, 100, 250, 999, 1000, 2500, 3000, 16_000, 61_000];
             subject.advance(millis(*rng.choice(&spans).unwrap())).await;
-            assert_admitted(&subject, &health, (SIGNALS - recorded - 1) as u32).await;
+            account.assert_admitted(&subject, (SIGNALS - recorded - 1) as u32).await;
         }
+        limited += account.limited;
     }
+    assert!(limited > 0, "no claim waited for the rate that refusals show");
 }
 
-/// Steps wait, and `leased` are held already.
-async fn assert_admitted(subject: &Subject, health: &Health, leased: u32) {
-    let requested = subject.ask(StepKind::Upload, 1).await;
-    let admission = health.admit(requested.now, &health_policy());
-    let expected = match &admission {
-        Admission::Open => 1,
-        Admission::UpTo(most) => usize::from(*most > leased),
-        Admission::Blocked(_) => 0,
-    };
-    assert_eq!(requested.claims.len(), expected, "{admission:?} with {leased} leased: {health:?}");
-    let next = match &admission {
-        _ if expected > 0 => Some(millis(0)),
-        Admission::Blocked(BlockReason::Paused { .. }) => None,
-        Admission::Blocked(
-            BlockReason::Throttled { until: at } | BlockReason::BreakerOpen { until: at },
-        ) => Some(until(requested.now, *at)),
-        _ => Some(health_policy().ramp_step),
-    };
-    assert_eq!(requested.next, next, "{admission:?}");
-    subject.store.release(requested.claims).await.unwrap();
+/// The knowledge that a store must have of an account.
+#[derive(Default)]
+struct Account {
+    health: Health,
+    limit_usage: LimitUsage,
+    /// Claims that waited for the rate which refusals have shown.
+    limited: usize,
+}
+
+impl Account {
+    /// Steps wait, and `leased` are held already.
+    async fn assert_admitted(&mut self, subject: &Subject, leased: u32) {
+        let requested = subject.ask(StepKind::Upload, 1).await;
+        let now = requested.now;
+        let admission = self.health.admit(now, &health_policy());
+        let limits = AccountLimits::default().within(self.health.requests_per_second(now));
+        let (room, at) = self.limit_usage.available(StepKind::Upload, &limits, now);
+        self.limited += usize::from(room == 0 && admission == Admission::Open);
+        let expected = match &admission {
+            Admission::Open => room.min(1),
+            Admission::UpTo(most) => usize::from(*most > leased && room > 0),
+            Admission::Blocked(_) => 0,
+        };
+        let health = &self.health;
+        assert_eq!(requested.claims.len(), expected, "{admission:?}, {leased} leased: {health:?}");
+        let next = match &admission {
+            _ if expected > 0 => Some(millis(0)),
+            Admission::Blocked(BlockReason::Paused { .. }) => None,
+            Admission::Blocked(
+                BlockReason::Throttled { until: at } | BlockReason::BreakerOpen { until: at },
+            ) => Some(until(now, *at)),
+            Admission::UpTo(most) if *most <= leased => Some(health_policy().ramp_step),
+            _ => Some(until(now, at)),
+        };
+        assert_eq!(requested.next, next, "{admission:?}");
+        if expected > 0 {
+            self.limit_usage.record(StepKind::Upload, 1, &limits, now);
+            self.health.count_requests(1, now);
+        }
+        subject.store.release(requested.claims).await.unwrap();
+        assert_eq!(subject.account("main").await.health, self.health);
+    }
 }

@@ -65,7 +65,7 @@ pub(super) async fn a_rate_of_requests_counts_steps_of_every_kind(subject: Subje
 }
 
 pub(super) async fn a_rate_of_requests_counts_the_requests_of_a_step(subject: Subject) {
-    // A burst of ten requests, and 20 of each step.
+    // A burst of four requests, and 20 of each step.
     let account_limits =
         AccountLimits { requests_per_second: Some(100.0), ..AccountLimits::default() };
     let keys: Vec<String> = (0..20).map(|n| format!("key{n}")).collect();

@@ -81,8 +81,9 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
 pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,
-        ..because(continues_with(step, delay), ReasonCode::Throttled)
-            .with_signal(Signal::Throttled { delay, is_capped: false, response: String::new() })
+        ..because(continues_with(step, delay), ReasonCode::Throttled).with_signal(
+            Signal::Throttled { delay, is_capped: false, is_rate: false, response: String::new() },
+        )
     }
 }
 

@@ -41,7 +41,7 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
         19..=21 => {
             let (delay, is_capped) = (millis(rng.u64(0..3000)), rng.u32(0..3) == 0);
             let response = rng.choice(["", "429", "503 for \"all\""]).unwrap().to_owned();
-            Signal::Throttled { delay, is_capped, response }
+            Signal::Throttled { delay, is_capped, is_rate: rng.bool(), response }
         }
         22 => Signal::CredentialsDenied("denied".to_owned()),
         _ => Signal::None,

@@ -180,6 +180,10 @@ pub struct AccountView {
     pub blocked_by: Option<BlockReason>,
     /// Condition in words: `runs`, or the sentence of the worst finding that stops it or its requests.
     pub condition: String,
+    /// Requests in a second that the account makes at most, because the Platform refused more; null if no
+    /// refusal has shown that. `requests_per_second` of the configuration applies too.
+    #[serde(default)]
+    pub learned_requests_per_second: Option<f64>,
     /// Throttling by the Platform; null if it is not throttled.
     #[serde(default)]
     pub throttling: Option<ThrottlingView>,

@@ -4,6 +4,9 @@
 //! account, and feeds every step's [`Signal`] to [`Health::record`].
 
 pub mod condition;
+mod learned_rate;
+
+pub use learned_rate::LearnedRate;
 
 use std::time::Duration;
 
@@ -29,6 +32,8 @@ pub enum Signal {
         delay: Duration,
         /// True if it asked for more than is trusted: after the delay, one probe asks again.
         is_capped: bool,
+        /// True if it says that requests come too fast, and not that the Platform is down.
+        is_rate: bool,
         /// The response, in words.
         response: String,
     },
@@ -173,6 +178,9 @@ pub struct Health {
     /// Kind of the step that opened the breaker, failed as its probe, or was throttled, last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<StepKind>,
+    /// Knowledge of the rate that the Platform allows, from its refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_rate: Option<LearnedRate>,
 }
 
 /// Reason of a pause for want of knowledge.
@@ -200,6 +208,8 @@ impl Health {
             // Half open: one probe at a time.
             Some(_) => return Admission::UpTo(1),
             None if self.is_capped => return Admission::UpTo(1),
+            // What is known of the rate takes the place of a ramp.
+            None if self.requests_per_second(now).is_some() => return Admission::Open,
             None => {}
         }
         match self
@@ -240,6 +250,18 @@ impl Health {
         Ok(true)
     }
 
+    /// Requests that may begin in a second at `now`, as far as refusals have shown that.
+    pub fn requests_per_second(&self, now: Timestamp) -> Option<f64> {
+        self.learned_rate.and_then(|rate| rate.per_second(now))
+    }
+
+    /// Counts requests of the account that begin at `now`, if they are counted; returns true if so.
+    pub fn count_requests(&mut self, count: usize, now: Timestamp) -> bool {
+        let Some(rate) = self.learned_rate else { return false };
+        self.learned_rate = rate.after_requests(count, now);
+        true
+    }
+
     /// Ends a pause, a throttling and an open breaker; returns true if there was any. Failures in a row
     /// stay known until a request succeeds: the next one opens the breaker again.
     pub fn resume(&mut self) -> bool {
@@ -263,8 +285,18 @@ impl Health {
             Signal::None => {}
             Signal::Healthy => self.succeed(now, policy),
             Signal::Unhealthy(error) => self.fail(error, kind, now, policy),
-            Signal::Throttled { delay, is_capped, response } => {
+            Signal::Throttled { delay, is_capped, is_rate, response } => {
                 let until = later(now, *delay);
+                if *is_rate {
+                    // Responses to requests from before the last refusal show nothing new.
+                    let is_new = self.throttled_until.is_none_or(|old| old <= now);
+                    let before = self.learned_rate;
+                    self.learned_rate = if is_new {
+                        LearnedRate::after_refusal(before, *delay, now)
+                    } else {
+                        before.map(LearnedRate::refused_one)
+                    };
+                }
                 if self.throttled_until.is_none_or(|old| old < until) {
                     let lasts = self.is_capped || self.throttled_until.is_some_and(|old| now < old);
                     self.throttled_since = self.throttled_since.filter(|_| lasts).or(Some(now));

@@ -19,7 +19,7 @@ pub struct AccountLimits {
 }
 
 /// So much of a rate may be used at once: workers claim in batches.
-const BURST_MICROS: i64 = 100_000;
+const BURST_MICROS: i64 = 40_000;
 
 /// Usage of the limits of an account: for each rate the time at which it is available again, in
 /// microseconds since the Unix epoch.
@@ -35,6 +35,14 @@ impl AccountLimits {
         (kind.calls_platform() && self.requests_per_second.is_some())
             || (kind == StepKind::Upload
                 && (self.uploads_per_second.is_some() || self.max_concurrent_uploads.is_some()))
+    }
+
+    /// The limits, and no more requests in a second than these.
+    #[must_use]
+    pub fn within(self, requests_per_second: Option<f64>) -> Self {
+        let lowest = |one: f64, other: f64| one.min(other);
+        let rates = [self.requests_per_second, requests_per_second];
+        Self { requests_per_second: rates.into_iter().flatten().reduce(lowest), ..self }
     }
 
     /// The microseconds from one step of `kind` to the next by the rates of uploads and of requests.
@@ -149,6 +157,20 @@ mod tests {
         assert_eq!(usage.available(StepKind::Poll, &account_limits, at(0)).0, usize::MAX);
         assert!(usage.limited_until(StepKind::Upload, at(0)).is_some());
         assert_eq!(usage.limited_until(StepKind::Poll, at(0)), None);
+    }
+
+    #[test]
+    fn a_limit_that_is_configured_stays_the_upper_bound() {
+        let of = |requests_per_second| AccountLimits { requests_per_second, ..Default::default() };
+        for (configured, learned, expected) in [
+            (Some(5.0), Some(9.0), Some(5.0)),
+            (Some(5.0), Some(2.0), Some(2.0)),
+            (None, Some(2.0), Some(2.0)),
+            (Some(5.0), None, Some(5.0)),
+            (None, None, None),
+        ] {
+            assert_eq!(of(configured).within(learned), of(expected));
+        }
     }
 
     proptest! {

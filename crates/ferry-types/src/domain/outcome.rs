@@ -80,6 +80,8 @@ pub enum PlatformError {
         /// True if the upload may have arrived all the same: a gateway answers 503 to one that it
         /// passed on. A 429 says that the request was not processed.
         ambiguous: bool,
+        /// True for a 429 to other requests than those for tokens: they come too fast.
+        is_rate: bool,
         /// The response, as text.
         what: String,
     },

@@ -221,12 +221,13 @@ fn a_503_with_retry_after_throttles_and_leaves_the_upload_ambiguous() {
         let error = PlatformError::Throttled {
             retry_after: Some(delay),
             ambiguous: true,
+            is_rate: false,
             what: "throttled (503)".into(),
         };
         let transition = decide(StepKind::Upload, error, now);
         assert!(transition.upload_ambiguous && transition.attempt_spent, "{now}");
         let response = "throttled (503)".to_owned();
-        let signal = Signal::Throttled { delay, is_capped: false, response };
+        let signal = Signal::Throttled { delay, is_capped: false, is_rate: false, response };
         assert_eq!(transition.signal, signal, "{now}");
     }
 }

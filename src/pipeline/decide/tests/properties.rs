@@ -13,7 +13,7 @@ pub(super) fn error() -> impl Strategy<Value = PlatformError> {
         Just(PlatformError::Ambiguous("lost".into())),
         Just(PlatformError::TimedOut("late".into())),
         (delay, any::<bool>()).prop_map(|(retry_after, ambiguous)| {
-            PlatformError::Throttled { retry_after, ambiguous, what: "wait".into() }
+            PlatformError::Throttled { retry_after, ambiguous, is_rate: false, what: "wait".into() }
         }),
         Just(PlatformError::Credentials("refused".into())),
         (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),

@@ -25,6 +25,7 @@ fn a_claim_before_a_committed_throttling_ends_is_found() {
         let signal = Signal::Throttled {
             delay: Duration::from_secs(seconds),
             is_capped: false,
+            is_rate: false,
             response: String::new(),
         };
         vec![claimed(1, 1, true), signaled(1, 1, signal), between, claimed_of(1, 2, 2, true)]
@@ -41,6 +42,7 @@ fn a_store_that_went_back_forgets_only_what_was_committed_since() {
         let signal = Signal::Throttled {
             delay: Duration::from_secs(9),
             is_capped: false,
+            is_rate: false,
             response: String::new(),
         };
         let events = vec![

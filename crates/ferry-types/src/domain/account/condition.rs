@@ -73,16 +73,27 @@ impl Health {
         })
     }
 
-    /// Returns the pace at `now` in words of an account that nothing blocks: `runs`, or how it recovers.
+    /// Returns the pace at `now` in words of an account that nothing blocks: `runs`, how fast, or how it recovers.
     pub fn pace(&self, now: Timestamp, policy: &HealthPolicy) -> String {
         match self.admit(now, policy) {
             Admission::UpTo(_) if self.is_capped || self.probe_at.is_some() => {
                 "probing: one request at a time".to_owned()
             }
             Admission::UpTo(steps) => format!("recovering: at most {steps} steps at once"),
-            Admission::Blocked(_) | Admission::Open => "runs".to_owned(),
+            Admission::Blocked(_) | Admission::Open => match self.requests_per_second(now) {
+                Some(rate) => format!(
+                    "runs at up to {} requests a second: the Platform refused more (429)",
+                    rounded(rate)
+                ),
+                None => "runs".to_owned(),
+            },
         }
     }
+}
+
+/// Returns a rate with as many digits as matter.
+fn rounded(rate: f64) -> String {
+    if rate >= 9.95 { format!("{rate:.0}") } else { format!("{rate:.1}") }
 }
 
 /// Returns a number of failures in words.
