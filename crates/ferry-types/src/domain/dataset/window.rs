@@ -181,12 +181,12 @@ mod tests {
         #[test]
         fn a_window_behind_bookmarks_is_the_same_as_without(
             rows in prop::collection::vec("(SITE|\"a\n\"\"b\"|\"\"|,| )?,03/03/2025,[a\" ]?(\r\n|\n|\n\n)", 0..60),
-            froms in prop::collection::vec(1_u64..9000, 1..6),
+            starts in prop::collection::vec(1_u64..9000, 1..6),
             of in prop::option::of(prop::collection::btree_set(1_u64..9000, 0..9)),
         ) {
             let text = format!("Reference,StartDate\n{}", rows.concat().repeat(100));
             let mut bookmarks = Bookmarks::default();
-            for from in froms {
+            for from in starts {
                 let marked = marked_window(Table::Data, &text, (from, 5), of.as_ref(), &mut bookmarks);
                 prop_assert_eq!(marked, window(Table::Data, &text, from, 5, of.as_ref()));
             }
