@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::config::settings::{ACCOUNT_SETTINGS, SETTINGS, Setting};
 use crate::words;
 use ferry_store::{CheckResult, StoreError};
-use finding::{bad, good, print_and_judge, print_finding};
+use finding::{bad, good, print_and_judge, print_finding, print_warning};
 use platform::{credentials, platforms, upload_api};
 
 /// Check the configuration, the store and the credentials.
@@ -75,7 +75,7 @@ impl Doctor {
         start_log(global, &config, ui, "error")?;
         print_finding(&good("the configuration can be read".to_owned()), ui)?;
         for warning in &config.warnings {
-            print_finding(&good(warning.clone()), ui)?;
+            print_warning(warning, ui)?;
         }
         let (platforms, unusable) = platforms(&config);
         let is_unconfigured = config.account_names().is_empty();

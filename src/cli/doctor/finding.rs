@@ -20,6 +20,14 @@ pub(super) fn print_and_judge(finding: &CheckResult, ui: &Ui) -> std::io::Result
     print_finding(finding, ui).map(|()| finding.ok)
 }
 
+/// Prints a warning, which has its own way out and fails nothing.
+pub(super) fn print_warning(text: &str, ui: &Ui) -> std::io::Result<()> {
+    if ui.json {
+        return print_finding(&good(text.to_owned()), ui);
+    }
+    ui.out(format!("note  {text}"))
+}
+
 /// Prints it as a line, and its hint as another.
 pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<()> {
     if ui.json {

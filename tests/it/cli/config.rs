@@ -344,9 +344,9 @@ fn files_with_secrets_that_others_can_read_are_named_at_the_start() {
         warned.collect::<Vec<_>>().join("\n")
     };
     assert_snapshot!(warned(&ferry), @"
-    ok    other users can read `ferry.toml`, which holds `store_password` (mode 644): `chmod 600 'ferry.toml'` ends that
-    ok    other users can read the private key `server.key` (mode 644): `chmod 600 'server.key'` ends that
-    ok    other users can read `session`, the secret of FERRY_SESSION_SECRET_FILE (mode 644): `chmod 600 'session'` ends that
+    note  other users can read `ferry.toml`, which holds `store_password` (mode 644): `chmod 600 'ferry.toml'` ends that
+    note  other users can read the private key `server.key` (mode 644): `chmod 600 'server.key'` ends that
+    note  other users can read `session`, the secret of FERRY_SESSION_SECRET_FILE (mode 644): `chmod 600 'session'` ends that
     ");
     for file in files {
         set_mode(&ferry, file, 0o600);
@@ -378,10 +378,10 @@ fn files_that_others_can_change_are_named_at_the_start() {
         set_mode(&ferry, file, 0o666);
     }
     assert_snapshot!(warned(&ferry).join("\n"), @"
-    ok    other users can read the store `ferry.db` (mode 666): `chmod 600 'ferry.db'` ends that
-    ok    other users can write the file of `audit_log`, `audit.jsonl` (mode 666): `chmod go-w 'audit.jsonl'` ends that
-    ok    other users can write the file of `tls_certificate`, `server.pem` (mode 666): `chmod go-w 'server.pem'` ends that
-    ok    other users can write the configuration, `named.toml` (mode 666): `chmod go-w 'named.toml'` ends that
+    note  other users can read the store `ferry.db` (mode 666): `chmod 600 'ferry.db'` ends that
+    note  other users can write the file of `audit_log`, `audit.jsonl` (mode 666): `chmod go-w 'audit.jsonl'` ends that
+    note  other users can write the file of `tls_certificate`, `server.pem` (mode 666): `chmod go-w 'server.pem'` ends that
+    note  other users can write the configuration, `named.toml` (mode 666): `chmod go-w 'named.toml'` ends that
     ");
     // Who owns a file can change its mode.
     if nix::unistd::geteuid().is_root() {

@@ -7,6 +7,8 @@ fn a_worker_is_listed_until_it_ends() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform);
     let mut worker = ferry.start(&["worker"]);
+    // The worker makes the store.
+    eventually("the store", || ferry.run(&["stats"]).code == 0);
     let listed = || ferry.run(&["stats", "--json"]).ok().objects();
     eventually("its heartbeat", || !listed().is_empty());
     let process = &listed()[0];
