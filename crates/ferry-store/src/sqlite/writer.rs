@@ -352,6 +352,7 @@ mod tests {
         let path = dir.path().join("small.db");
         let connection = Connection::open(&path).unwrap();
         let setup = "PRAGMA journal_mode = wal; CREATE TABLE counts (account, state, submissions);
+             CREATE TABLE store (clock_offset, clock_seen, clock_monotonic, clock_boot);
              CREATE TABLE kept (text); PRAGMA max_page_count = 40";
         connection.execute_batch(setup).unwrap();
         let named = Arc::new(Named::new(&path, "a small disk", Arc::default()));
