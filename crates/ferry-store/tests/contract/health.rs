@@ -62,6 +62,52 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
     assert!(limited > 0, "no claim waited for the rate that refusals show");
 }
 
+/// Refusals that follow soon and late, with many requests between them and with few: limits are learned,
+/// lowered, given up and forgotten.
+pub(super) async fn refusals_teach_a_store_what_they_teach_an_account(subject: Subject) {
+    let [mut lowered, mut less, mut given_up, mut forgotten] = [0; 4];
+    for seed in 0..CASES * 2 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let subject = subject.fresh().await;
+        subject.accept_all((0..SIGNALS + 5).map(|n| new(&format!("{n}")))).await;
+        let claims = subject.claim(StepKind::Upload, SIGNALS).await;
+        let mut account = Account::default();
+        // In a half of the cases few requests are let through between refusals from the middle on.
+        let (is_few, delay) = (seed % 2 == 0, millis(*rng.choice(&[200, 1000]).unwrap()));
+        for (recorded, claim) in claims.iter().enumerate() {
+            let response = "429".to_owned();
+            let refusal = Signal::Throttled { delay, is_capped: false, is_rate: true, response };
+            let signal = if rng.u32(0..12) == 0 { Signal::Healthy } else { refusal };
+            let before = account.health.learned_rate.unwrap_or_default();
+            subject.commit(claim, t::failed().with_signal(signal.clone())).await;
+            let now = subject.get(claim.lease.id).await.updated_at;
+            account.health.record(&signal, StepKind::Upload, now, &health_policy());
+            let learned = account.health.learned_rate.unwrap_or_default();
+            assert_eq!(subject.account("main").await.health, account.health, "seed {seed}");
+            lowered += usize::from(learned.refused > 0 && learned.row > before.row);
+            less += usize::from(learned.less > 0);
+            let is_given_up = before.refused > 0 && learned.refused == 0 && learned.row == 0;
+            given_up += usize::from(is_given_up);
+            forgotten +=
+                usize::from(before.refused > 0 && learned.row == 1 && learned.refused == 0);
+            if rng.u32(0..6) != 0 {
+                subject.advance(delay).await;
+            }
+            let leased = (SIGNALS - recorded - 1) as u32;
+            let requests = rng.usize(1..if is_few && recorded > SIGNALS / 3 { 5 } else { 20 });
+            let longest = *rng.choice(&[20, 80]).unwrap();
+            for _ in 0..requests {
+                account.assert_admitted(&subject, leased).await;
+                subject.advance(millis(rng.u64(5..longest))).await;
+            }
+            let spans = [0, 0, 0, 0, 700, 1800, 1900, 4900, 5100, 20_000, 290_000];
+            subject.advance(millis(*rng.choice(&spans).unwrap())).await;
+        }
+    }
+    let reached = [lowered, less, given_up, forgotten];
+    assert!(reached.iter().all(|times| *times > 0), "reached: {reached:?}");
+}
+
 /// The knowledge that a store must have of an account.
 #[derive(Default)]
 struct Account {

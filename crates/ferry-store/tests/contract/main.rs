@@ -125,6 +125,7 @@ macro_rules! fulfilled_by {
                 }
                 health {
                     signals_do_to_an_account_what_its_health_says
+                    refusals_teach_a_store_what_they_teach_an_account
                 }
                 names {
                     the_later_of_two_waits_for_the_earlier
