@@ -134,7 +134,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_pipe_is_waited_for_and_a_device_without_an_end_is_refused() {
+    fn a_pipe_is_waited_for_and_a_device_without_an_end_is_not_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("a pipe");

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn no_hint_recommends_the_command_that_was_just_refused() {
+    fn no_hint_recommends_the_command_that_just_failed() {
         let newer = Some(SubmissionId::new(timestamp(0), 2));
         let same_names = [
             SameName::default(),

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_refused_for_what_can_be_seen_of_it() {
+    fn a_url_is_invalid_for_what_can_be_seen_of_it() {
         let check = |url: &str| rules(&["10.0.0.1"]).check(url).map(drop);
         for url in ["https://example.com/x?y=z", "https://10.0.0.1:8443/", "https://8.8.8.8"] {
             assert_eq!(check(url), Ok(()), "{url}");

@@ -37,7 +37,7 @@ planted! {
         AmbiguityForgotten within 100 breaks "OneUpload" "Rejected";
     a_mark_of_a_name_that_is_forgotten_is_found:
         MarkForgotten within 100 breaks "Rejected";
-    a_rejection_after_an_ambiguous_refusal_is_found:
+    a_rejection_of_an_ambiguous_upload_is_found:
         RefusalRejects within 100 breaks "Rejected";
     a_retry_that_skips_the_order_of_its_name_is_found:
         RetrySkipsOrder within 500 breaks "NameOrder";

@@ -119,7 +119,7 @@ fn a_store_that_is_flushed_with_200_in_flight_is_noticed_and_every_stream_is_gon
 }
 
 #[test]
-fn a_deleted_file_makes_a_server_refuse_everything_until_it_is_acknowledged() {
+fn a_deleted_file_makes_a_server_serve_nothing_until_it_is_acknowledged() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform);
     let watched = Watched::start(&ferry, &[]);

@@ -20,7 +20,7 @@ fn read_everything(ferry: &Ferry, id: &str) {
 }
 
 #[test]
-fn a_redis_that_refuses_writes_can_be_read_and_doctor_reports_it_once() {
+fn a_redis_that_accepts_no_writes_can_be_read_and_doctor_reports_it_once() {
     for (refuse, allow, reason, way_out) in [
         ("CONFIG SET maxmemory 1mb", "CONFIG SET maxmemory 0", "is full", "maxmemory"),
         (
@@ -76,7 +76,7 @@ fn a_redis_that_pauses_writes_is_reported_once_in_bounded_time() {
 }
 
 #[test]
-fn a_file_that_may_not_be_written_can_be_read_and_each_change_is_refused() {
+fn a_file_that_may_not_be_written_can_be_read_and_each_change_fails() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("store/march.csv", GOOD);
     let ferry = ferry.set("FERRY_STORE", "sqlite:store/ferry.db");

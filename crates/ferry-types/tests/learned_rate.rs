@@ -213,7 +213,7 @@ fn a_rate_that_changes_is_learned_again() {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "figures for a change of the rule")]
-fn a_platform_that_refuses_by_chance_is_used_nearly_as_if_nothing_were_learned() {
+fn a_platform_that_throttles_by_chance_is_used_nearly_as_if_nothing_were_learned() {
     for (one_of, millis) in [(25, 50), (25, 1000), (50, 1000), (200, 1000), (50, 5000)] {
         let used = |learns| {
             let world = World::new(Counting::Chance(one_of), 1000.0, Duration::from_millis(millis));

@@ -237,12 +237,12 @@ async fn bombs(victim: &Victim) {
 }
 
 #[test]
-fn nonsense_is_refused_clearly_and_never_breaks_anything() {
+fn nonsense_gets_a_clear_problem_and_never_breaks_anything() {
     nonsense(Ferry::new());
 }
 
 #[test]
-fn nonsense_is_refused_clearly_on_redis_too() {
+fn nonsense_gets_a_clear_problem_on_redis_too() {
     let redis = on_redis();
     nonsense(Ferry::new().stored_on(&redis));
 }

@@ -121,7 +121,7 @@ async fn a_line_is_answered_before_the_next_one_is_sent() {
 }
 
 #[tokio::test]
-async fn a_full_account_refuses_the_lines_beyond_its_limit() {
+async fn a_full_account_accepts_no_lines_beyond_its_limit() {
     let served = Served::idle(&[("MAX_UNFINISHED", "700")]).await;
     let lines: String = (0..1000).map(line).collect();
     let request = served.request(Method::POST, "/v1/submissions/bulk");

@@ -79,7 +79,7 @@ async fn a_bulk_action_changes_what_was_there_in_batches_and_nothing_that_came_l
 }
 
 #[tokio::test]
-async fn a_plan_names_what_would_be_refused_and_the_action_refuses_the_same() {
+async fn a_plan_names_what_would_stay_unchanged_and_the_action_leaves_the_same() {
     let served = Served::start(&[]).await;
     let client = Client::new(&format!("http://{}", served.address)).unwrap();
     served.world.app.store.pause("default", "test").await.unwrap();

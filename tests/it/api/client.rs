@@ -72,7 +72,7 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_a_problem_with_its_kind() {
+async fn an_error_of_the_server_is_a_problem_with_its_kind() {
     let served = Served::idle(&[]).await;
     let client = client(&served);
     let request = SubmissionRequest { data: "a,b\n".into(), ..dataset("march") };

@@ -65,7 +65,7 @@ async fn a_compressed_body_is_taken_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_body_that_grows_beyond_the_limit_is_refused_whatever_its_size_was() {
+async fn a_body_that_grows_beyond_the_limit_is_too_large_whatever_its_size_was() {
     let served = Served::idle(&[("MAX_DATASET_BYTES", "100000")]).await;
     for (encoding, body) in both(&vec![b'x'; 50_000_000]).await {
         assert!(body.len() < 60_000, "{encoding}: {}", body.len());
@@ -86,7 +86,7 @@ async fn a_body_that_grows_beyond_the_limit_is_refused_whatever_its_size_was() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_what_it_says_is_refused() {
+async fn a_body_that_is_not_what_it_says_is_invalid() {
     let served = Served::idle(&[]).await;
     let send = |encoding: &str, body: &[u8]| {
         let request = served.request(Method::POST, "/v1/submissions?name=a");

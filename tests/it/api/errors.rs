@@ -114,7 +114,7 @@ async fn parameters_that_are_wrong_are_named() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_given_twice_is_refused() {
+async fn a_field_that_is_given_twice_is_invalid() {
     let served = Served::idle(&[]).await;
     for (query, field) in [
         ("name=a&name=b", "name"),
@@ -131,7 +131,7 @@ async fn a_field_that_is_given_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_refused() {
+async fn a_body_of_another_type_is_not_accepted() {
     let served = Served::idle(&[]).await;
     for content_type in ["", "text/html", "application/xml"] {
         let request = served.request(Method::POST, "/v1/submissions");
@@ -177,7 +177,7 @@ async fn paths_lead_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_refused() {
+async fn a_method_that_a_path_does_not_have_is_not_allowed() {
     let served = Served::idle(&[]).await;
     let response = Answer::of(served.request(Method::DELETE, "/v1/submissions")).await;
     response.is(ProblemKind::MethodNotAllowed);

@@ -234,7 +234,7 @@ async fn a_revoked_key_and_a_broken_file_admit_no_client() {
 }
 
 #[tokio::test]
-async fn a_header_that_decides_is_refused_if_it_is_given_twice() {
+async fn a_header_that_decides_is_invalid_if_it_is_given_twice() {
     let keyed = Keyed::start().await;
     let [reader, operator] = ["reader", "operator"].map(|name| keyed.keys[name].clone());
     for (name, values) in [
@@ -369,7 +369,7 @@ fn keys_that_are_created_at_once_are_all_stored() {
 
 #[cfg(unix)]
 #[test]
-fn keys_that_others_can_read_are_refused() {
+fn keys_that_others_can_read_are_not_accepted() {
     use std::os::unix::fs::PermissionsExt;
     let ferry = Ferry::new().set("FERRY_API_KEYS", "keys.jsonl");
     ferry.run(&["keys", "create", "--name", "a", "--role", "read"]).ok();

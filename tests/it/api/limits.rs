@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::harness::{Answer, GOOD, Served};
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
+async fn a_body_that_is_too_large_is_not_accepted() {
     let served = Served::idle(&[("MAX_DATASET_BYTES", "2048")]).await;
     let send = |bytes: usize| {
         let request = served.request(Method::POST, "/v1/submissions?name=march");

@@ -19,7 +19,7 @@ fn full_of(before: &str, value: &str, after: &str) -> Vec<u8> {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_body_of_many_values_is_refused_in_the_memory_of_its_text() {
+fn a_body_of_many_values_fails_in_the_memory_of_its_text() {
     let mut victim = Victim::start(Ferry::new());
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         victim.is_well().await;
@@ -60,7 +60,7 @@ fn a_body_of_many_values_is_refused_in_the_memory_of_its_text() {
 }
 
 #[test]
-fn a_parameter_that_is_repeated_very_often_is_refused_or_counts_once() {
+fn a_parameter_that_is_repeated_very_often_is_invalid_or_counts_once() {
     let victim = Victim::start(Ferry::new());
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         for (parameter, most) in [("state=held", 200), ("label=a=b", 200)] {

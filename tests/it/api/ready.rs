@@ -49,7 +49,7 @@ async fn a_server_is_not_ready_while_its_store_does_not_respond() {
 }
 
 #[tokio::test]
-async fn a_server_is_not_ready_while_its_store_refuses_writes() {
+async fn a_server_is_not_ready_while_its_store_accepts_no_writes() {
     let redis = RedisServer::start(&[]).await;
     let served = served_on(&redis).await;
     served.until_ready(200, "ready").await;
@@ -60,7 +60,7 @@ async fn a_server_is_not_ready_while_its_store_refuses_writes() {
 }
 
 #[tokio::test]
-async fn a_write_that_the_store_refused_ends_readiness_at_once() {
+async fn a_write_that_the_store_did_not_accept_ends_readiness_at_once() {
     let (redis, master) = (RedisServer::start(&[]).await, RedisServer::start(&[]).await);
     let served = served_on(&redis).await;
     served.until_ready(200, "ready").await;

@@ -108,7 +108,7 @@ fn a_port_that_is_taken_is_said_clearly() {
 }
 
 #[test]
-fn an_address_that_others_reach_is_refused_without_keys() {
+fn an_address_that_others_reach_requires_keys() {
     let platform = Platform::start();
     let ran = Ferry::of(&platform).run(&["serve", "--set", "listen=0.0.0.0:0"]).exits(2);
     assert!(ran.stderr.contains("is not a loopback address"), "{}", ran.stderr);
@@ -142,7 +142,7 @@ fn secrets_of_an_account_are_needed_only_where_its_steps_run() {
 }
 
 #[test]
-fn workers_without_an_account_are_refused_before_anything_listens() {
+fn workers_without_an_account_fail_before_anything_listens() {
     let ran = Ferry::new().run(&["serve"]).exits(2);
     assert!(ran.stderr.contains("no account is configured"), "{}", ran.stderr);
     let ferry = Ferry::new();

@@ -128,7 +128,7 @@ fn a_rejected_submission_says_what_to_do_next() {
 }
 
 #[test]
-fn a_refused_upload_has_no_feedback_and_says_why() {
+fn a_rejected_upload_has_no_feedback_and_says_why() {
     let platform = Platform::plain();
     let (ferry, _) = completed(&platform, &[]);
     let id = ferry.run(&["submit", "march.csv", "--wait"]).exits(4).id();

@@ -47,7 +47,7 @@ fn a_dry_run_counts_and_changes_nothing_and_a_receipt_counts_what_was_changed() 
 }
 
 #[test]
-fn what_is_refused_is_in_the_receipt_and_in_the_exit_code() {
+fn what_stays_unchanged_is_in_the_receipt_and_in_the_exit_code() {
     let (ferry, _) = labeled();
     ferry.run(&with(&["--yes"])).ok();
     let refused = ferry.run(&with(&["--state", "cancelled", "--yes"])).exits(1);

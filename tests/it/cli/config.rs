@@ -122,7 +122,7 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
-fn a_file_without_an_end_is_refused() {
+fn a_file_without_an_end_is_not_read() {
     let ferry = Ferry::new();
     assert_snapshot!(ferry.run(&["list", "--config", "/dev/zero"]), @"
     exit 2
@@ -219,7 +219,7 @@ fn invisible_characters_inside_an_id_are_named() {
 }
 
 #[test]
-fn secrets_on_the_command_line_are_refused() {
+fn secrets_on_the_command_line_are_not_accepted() {
     let (key, secret) = (format!("api_key={SECRET}"), format!("client_secret={SECRET}"));
     let store = format!("redis://:{SECRET}@127.0.0.1:1/0");
     let ran = Ferry::new().run(&["list", "--set", &key, "--set", &secret, "--store", &store]);
@@ -309,7 +309,7 @@ fn set_mode(ferry: &Ferry, name: &str, mode: u32) {
 
 #[cfg(unix)]
 #[test]
-fn a_file_in_the_current_folder_that_others_can_write_is_refused_unless_it_is_named() {
+fn a_file_in_the_current_folder_that_others_can_write_is_not_read_unless_it_is_named() {
     let evil = "[accounts.default]\ntoken_url = \"https://evil.example/token\"\n";
     let ferry = Ferry::new().file("ferry.toml", evil).set("FERRY_CLIENT_SECRET", SECRET);
     set_mode(&ferry, "ferry.toml", 0o666);

@@ -178,7 +178,7 @@ fn a_failed_submission_resumes_where_it_stopped() {
 }
 
 #[test]
-fn a_refused_retry_says_what_stands_in_its_way() {
+fn a_retry_that_is_not_allowed_says_what_stands_in_its_way() {
     let platform = Platform::start();
     platform.sim.set_outage(true);
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);

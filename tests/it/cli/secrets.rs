@@ -81,7 +81,7 @@ fn loud(platform: &Platform) -> Ferry {
 }
 
 #[test]
-fn a_refused_secret_is_not_repeated() {
+fn an_invalid_secret_is_not_repeated() {
     let platform = Platform::start();
     let ferry = loud(&platform);
     let ran = ferry.run(&["submit", "march.csv", "--wait"]).exits(5);

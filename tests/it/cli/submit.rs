@@ -195,7 +195,7 @@ fn a_dataset_over_the_limit_is_not_taken() {
 }
 
 #[test]
-fn flags_that_belong_to_one_file_are_refused_with_several() {
+fn flags_that_belong_to_one_file_are_invalid_with_several() {
     let ferry = Ferry::new().file("march.csv", GOOD).file("april.csv", GOOD);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "april.csv", "--name", "x"]), @"
     exit 2
@@ -212,7 +212,7 @@ fn flags_that_belong_to_one_file_are_refused_with_several() {
 }
 
 #[test]
-fn two_files_of_one_name_are_refused() {
+fn two_files_of_one_name_are_invalid() {
     let ferry = Ferry::new().file("north/march.csv", GOOD).file("south/march.csv", GOOD);
     assert_snapshot!(ferry.run(&["submit", "north/march.csv", "south/march.csv"]), @"
     exit 2
@@ -246,7 +246,7 @@ fn fields_that_cannot_be_are_named() {
 }
 
 #[test]
-fn an_account_that_is_not_configured_is_refused() {
+fn an_account_that_is_not_configured_is_invalid() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     assert_snapshot!(ferry.run(&["submit", "march.csv", "--account", "north"]), @"

@@ -9,7 +9,7 @@ use crate::api::keys::Keyed;
 use crate::support::dataset;
 
 #[tokio::test]
-async fn no_form_is_drawn_that_would_be_refused_and_every_act_is_refused_below_its_role() {
+async fn no_form_is_drawn_that_would_fail_and_every_act_is_denied_below_its_role() {
     let keyed = Keyed::start().await;
     let world = &keyed.served.world;
     let id = world.submit(dataset("march")).await;

@@ -100,7 +100,7 @@ async fn a_dataset_is_corrected_beside_its_feedback_in_a_spreadsheet() {
 }
 
 #[tokio::test]
-async fn a_copy_that_makes_no_edits_is_refused_with_the_reason() {
+async fn a_copy_that_makes_no_edits_is_invalid_with_the_reason() {
     let served = Served::with(plain(), &[]).await;
     let (id, tab) = (rejected(&served).await, Tab::at(format!("http://{}", served.address)));
     let id = id.to_string();

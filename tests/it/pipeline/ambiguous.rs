@@ -69,7 +69,7 @@ async fn lost_answers_without_overwrite_are_held_and_resolved_by_a_person() {
 }
 
 #[tokio::test]
-async fn a_dataset_that_was_there_before_is_refused_and_not_held() {
+async fn a_dataset_that_was_there_before_is_rejected_and_not_held() {
     let world = World::start(prompt(), &[]).await;
     let first = world.submit(dataset("taken")).await;
     assert_eq!(world.settled(first).await.state, State::Completed);
@@ -157,7 +157,7 @@ async fn later_submissions_of_an_ambiguous_name_are_held_until_one_is_accepted()
 }
 
 #[tokio::test]
-async fn a_refusal_after_a_503_that_throttled_is_held() {
+async fn a_rejection_after_a_503_that_throttled_is_held() {
     let world = World::start(prompt(), &[]).await;
     let says = |status, headers, body: &str| Fault::Respond { status, headers, body: body.into() };
     let retry_after = vec![("retry-after".to_owned(), "0.05".to_owned())];
@@ -172,7 +172,7 @@ async fn a_refusal_after_a_503_that_throttled_is_held() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_an_attempt_that_could_overwrite_is_held_and_not_repeated() {
+async fn a_rejection_of_an_attempt_that_could_overwrite_is_held_and_not_repeated() {
     let world = World::start(prompt(), &[("AMBIGUOUS_UPLOAD", "overwrite")]).await;
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     for _ in 0..2 {

@@ -36,7 +36,7 @@ async fn an_outage_costs_time_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn refused_credentials_pause_the_account_and_fail_nothing() {
+async fn denied_credentials_pause_the_account_and_fail_nothing() {
     let credentials = Credentials { client_secret: "another".into(), ..Credentials::default() };
     let sim = SimConfig { credentials, ..prompt() };
     let world = World::start(sim, &[]).await;
@@ -115,7 +115,7 @@ async fn one_probe_asks_again_after_a_retry_after_that_is_trusted_in_part() {
 }
 
 #[tokio::test]
-async fn a_refused_upload_is_rejected_in_the_platforms_words() {
+async fn an_upload_is_rejected_in_the_platforms_words() {
     let world = World::start(prompt(), &[]).await;
     world.sim.script(Endpoint::Upload, response(422, "column 3 is odd"));
     let id = world.submit(dataset("odd")).await;
@@ -356,7 +356,7 @@ async fn an_upload_whose_answer_cannot_be_read_is_sent_twice_and_then_held_with_
 }
 
 #[tokio::test]
-async fn a_refusal_after_a_lost_answer_is_held_whatever_its_words() {
+async fn a_rejection_after_a_lost_response_is_held_whatever_its_words() {
     for words in ["Name is already in use", "Duplikat", ""] {
         let world = World::start(prompt(), &[]).await;
         world.sim.script(Endpoint::Upload, Fault::ResetAfter);

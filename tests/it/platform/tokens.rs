@@ -76,7 +76,7 @@ async fn fifty_calls_at_once_fetch_one_token() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_calls_at_once_replace_a_refused_token_once() {
+async fn fifty_calls_at_once_replace_a_denied_token_once() {
     let (sim, platform) = start(quick()).await;
     let platform = Arc::new(platform);
     let token = stored(&platform).await;
@@ -167,7 +167,7 @@ async fn while_the_old_token_lasts_no_request_waits_for_its_renewal() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_early_is_replaced_at_once() {
+async fn a_token_that_is_denied_early_is_replaced_at_once() {
     let (sim, platform) = start(plain()).await;
     let token = stored(&platform).await;
     for endpoint in [Endpoint::Upload, Endpoint::Status, Endpoint::Feedback, Endpoint::Results] {
@@ -190,7 +190,7 @@ fn strict(sim: &Sim) -> Client {
 }
 
 #[tokio::test]
-async fn fresh_tokens_that_are_refused_for_a_while_mean_that_the_account_may_not() {
+async fn fresh_tokens_that_are_denied_for_a_while_mean_that_the_account_may_not() {
     let (sim, platform) = start(quick()).await;
     sim.script(Endpoint::Upload, says(401, ""));
     sim.script(Endpoint::Upload, says(401, "no"));
@@ -225,7 +225,7 @@ async fn a_fresh_token_is_used_again_before_it_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_refused_token_that_is_issued_again_pauses_no_account_until_it_expires() {
+async fn a_denied_token_that_is_issued_again_pauses_no_account_until_it_expires() {
     let (sim, _) = start(quick()).await;
     let platform = strict(&sim);
     let same = || says(200, r#"{"access_token":"same","expires_in":600}"#);
@@ -329,7 +329,7 @@ async fn wrong_credentials_are_reported_as_such() {
 }
 
 #[tokio::test]
-async fn refusals_of_the_token_endpoint_are_distinguished() {
+async fn denials_of_the_token_endpoint_are_distinguished() {
     let (sim, platform) = start(quick()).await;
     for (status, body, of_credentials) in [
         (401, "", false),

@@ -58,7 +58,7 @@ async fn event_data_is_sent_if_there_is_any() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_transient() {
+async fn connection_refused_is_transient() {
     let (sim, _) = start(quick()).await;
     let (token_url, api_url) = (sim.token_url(), sim.api_url());
     let (other, _) = start(quick()).await;
@@ -263,7 +263,7 @@ async fn a_rejection_has_the_words_of_the_platform() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
+async fn a_rejection_is_one_even_if_its_body_is_too_long_or_too_slow() {
     let (sim, response) = upload_through(says(413, "x".repeat(1 << 20))).await;
     assert!(matches!(response, Err(PlatformError::Refused { status: 413, .. })), "{response:?}");
     drop(sim);
@@ -278,7 +278,7 @@ async fn a_refusal_is_one_even_if_its_body_is_too_long_or_too_slow() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_too_large_is_refused() {
+async fn an_upload_that_is_too_large_is_rejected() {
     let (sim, platform) = start(SimConfig { max_upload_bytes: 1 << 16, ..quick() }).await;
     let data = format!("{DATA}{}", "x".repeat(8 << 20));
     let response = platform.upload(Upload { data: &data, ..upload("n") }).await;

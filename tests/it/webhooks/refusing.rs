@@ -10,7 +10,7 @@ use crate::cli::harness::{Ferry, Platform};
 use crate::support::{World, dataset, prompt};
 
 #[tokio::test]
-async fn a_url_that_cannot_be_used_is_refused_at_submission() {
+async fn a_url_that_cannot_be_used_is_invalid_at_submission() {
     let served = Served::idle(&[("WEBHOOK_SECRET", SECRET)]).await;
     for (url, why) in [
         ("http://example.com/", "must begin with https://"),

@@ -240,7 +240,7 @@ fn a_processing_token_may_be_unknown_for_a_while() {
 }
 
 #[test]
-fn names_of_others_and_refused_names_are_409() {
+fn names_of_others_and_rejected_names_are_409() {
     let foreign_names = BTreeSet::from(["theirs".to_owned()]);
     let mut client = Virtual::new(SimConfig { foreign_names, ..quick() });
     assert_eq!(client.upload("theirs", false).response.status, 409);

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_without_being_repeated() {
+    fn what_is_no_url_is_invalid_and_is_not_repeated() {
         for url in ["redis://", "redis://:s3cret@", "redis://host:s3cret/0"] {
             let refused = RedisAddress::new(url).unwrap_err();
             assert!(!refused.contains("s3cret"), "{refused}");

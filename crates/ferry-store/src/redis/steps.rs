@@ -288,7 +288,7 @@ mod tests {
     use ferry_types::domain::{SubmissionId, timestamp};
 
     #[test]
-    fn a_commit_that_no_call_can_take_refuses_itself() {
+    fn a_commit_that_no_call_can_take_fails_alone() {
         let (id, claimed_by) = (SubmissionId::new(timestamp(0), 1), ClaimId::default());
         let lease = Lease { id, kind: StepKind::Collect, fence: 1, claimed_by };
         let refused = |size| {

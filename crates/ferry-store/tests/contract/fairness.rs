@@ -230,7 +230,7 @@ pub(super) async fn a_probe_that_is_given_back_or_lost_makes_room_for_another(su
     subject.claim_one(StepKind::Upload).await;
 }
 
-pub(super) async fn refused_credentials_pause_the_account(subject: Subject) {
+pub(super) async fn denied_credentials_pause_the_account(subject: Subject) {
     let id = subject.accept(new("x")).await;
     let claim = subject.claim_one(StepKind::Upload).await;
     let signal = Signal::CredentialsDenied("401 twice".to_owned());

@@ -64,7 +64,7 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
 
 /// Refusals that follow soon and late, with many requests between them and with few: limits are learned,
 /// lowered, given up and forgotten.
-pub(super) async fn refusals_teach_a_store_what_they_teach_an_account(subject: Subject) {
+pub(super) async fn throttling_teaches_a_store_what_it_teaches_an_account(subject: Subject) {
     let [mut lowered, mut less, mut given_up, mut forgotten] = [0; 4];
     for seed in 0..CASES * 2 {
         let mut rng = fastrand::Rng::with_seed(seed);

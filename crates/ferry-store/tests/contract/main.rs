@@ -111,7 +111,7 @@ macro_rules! fulfilled_by {
                     a_step_that_always_fails_is_not_every_probe
                     an_urgent_step_that_always_fails_is_not_every_probe
                     an_endpoint_that_always_throttles_does_not_starve_another
-                    refused_credentials_pause_the_account
+                    denied_credentials_pause_the_account
                     a_resumption_ends_a_throttling_and_an_open_breaker
                     the_next_step_is_the_earliest_of_all_accounts
                 }
@@ -125,7 +125,7 @@ macro_rules! fulfilled_by {
                 }
                 health {
                     signals_do_to_an_account_what_its_health_says
-                    refusals_teach_a_store_what_they_teach_an_account
+                    throttling_teaches_a_store_what_it_teaches_an_account
                 }
                 names {
                     the_later_of_two_waits_for_the_earlier

@@ -247,7 +247,7 @@ async fn a_server_that_may_lose_data_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fsynced_writes_are_refused_if_the_server_cannot_confirm_them() {
+async fn fsynced_writes_fail_if_the_server_cannot_confirm_them() {
     let server = RedisServer::start(&["--appendfsync", "always"]).await;
     let address = RedisAddress::new(&server.url()).unwrap();
     let store = RedisStore::new(&address, Durability::Fsynced, health_policy()).unwrap();

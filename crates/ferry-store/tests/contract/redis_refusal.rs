@@ -73,7 +73,7 @@ async fn writes_again(store: &RedisStore) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_refuses_writes_can_be_read_and_recovers() {
+async fn a_server_that_accepts_no_writes_can_be_read_and_recovers() {
     for (refuse, allow, refusal) in [
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", WriteRefusal::Full),
         (
@@ -178,7 +178,7 @@ async fn looking_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_change_of_a_namespace_writes_its_layout_and_a_foreign_layout_refuses_it() {
+async fn the_first_change_of_a_namespace_writes_its_layout_and_fails_on_a_foreign_one() {
     let (server, namespace) = (shared_server().await, own_namespace());
     let (early, late) = (store_on(&server, &namespace), store_on(&server, &namespace));
     assert!(early.stats().await.unwrap().accounts.is_empty());

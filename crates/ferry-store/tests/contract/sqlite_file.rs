@@ -178,7 +178,7 @@ async fn where_no_store_can_be_the_error_names_the_place() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_is_refused_at_once() {
+async fn what_is_no_file_fails_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let (pipe, socket) = (dir.path().join("pipe"), dir.path().join("socket"));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());

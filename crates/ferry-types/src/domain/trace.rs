@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span_is_refused() {
+    fn what_is_no_span_is_invalid() {
         for text in [
             "",
             "00",

@@ -38,7 +38,7 @@ fn refusal(status: u16, words: &str) -> Result<String, PlatformError> {
 }
 
 #[test]
-fn every_refusal_after_an_upload_that_may_have_arrived_is_a_persons_decision() {
+fn every_rejection_after_an_upload_that_may_have_arrived_is_a_persons_decision() {
     let policy = Policy::default();
     for (before, overwrite, status) in BEFORE
         .into_iter()
@@ -65,7 +65,7 @@ fn every_refusal_after_an_upload_that_may_have_arrived_is_a_persons_decision() {
 }
 
 #[test]
-fn no_decision_depends_on_the_words_of_a_refusal() {
+fn no_decision_depends_on_the_words_of_a_rejection() {
     let words = ["already exists", "existiert bereits", "déjà présent", "既に存在します", "", "ok"];
     for policy in [AmbiguousUpload::Hold, AmbiguousUpload::Overwrite] {
         let policy = Policy { ambiguous_upload: policy, ..Policy::default() };
@@ -87,7 +87,7 @@ fn no_decision_depends_on_the_words_of_a_refusal() {
 }
 
 #[test]
-fn each_refusal_gets_one_attempt_that_overwrites_if_the_configuration_permits_it() {
+fn each_rejection_gets_one_attempt_that_overwrites_if_the_configuration_permits_it() {
     let policy = Policy { ambiguous_upload: AmbiguousUpload::Overwrite, ..Policy::default() };
     for before in BEFORE {
         let mut parts = submission(State::Uploading);
@@ -118,7 +118,7 @@ fn each_refusal_gets_one_attempt_that_overwrites_if_the_configuration_permits_it
 }
 
 #[test]
-fn an_address_where_nothing_is_counts_as_a_refusal_only_once_it_has_lasted() {
+fn an_address_where_nothing_is_counts_as_a_rejection_only_once_it_has_lasted() {
     let nothing = |status| {
         let what = format!("UploadData: nothing is there ({status}); check `api_url`");
         Err(PlatformError::WrongAddress { status, what })
@@ -207,7 +207,7 @@ fn throttling_does_not_settle_an_ambiguous_upload() {
 }
 
 #[test]
-fn a_refusal_is_the_platforms_decision() {
+fn a_rejection_is_the_platforms_decision() {
     let error = PlatformError::Refused { status: 409, words: "exists".into() };
     let transition = decide(StepKind::Upload, error, 0);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));

@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn refusals_in_other_words_have_equal_decisions(
+    fn rejections_in_other_words_have_equal_decisions(
         (_, submission) in claimed(),
         status in 400_u16..500,
         words in (".{0,40}", "\\PC{0,40}"),

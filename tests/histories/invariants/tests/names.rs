@@ -98,7 +98,7 @@ fn a_dataset_that_replaces_a_later_one_is_found() {
 }
 
 #[test]
-fn a_rejection_needs_a_refusal_that_is_not_about_an_unknown_upload() {
+fn the_state_rejected_needs_a_rejection_that_is_not_about_an_unknown_upload() {
     let rejected = changed(0, State::Rejected);
     let refused = arrived(2, Effect::Nothing, 409);
     let refusal = [sent(2, 1), refused, read(2, Some(409)), rejected.clone()];

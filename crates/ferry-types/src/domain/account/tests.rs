@@ -258,7 +258,7 @@ fn per_second(health: &Health, now: i64) -> f64 {
 }
 
 #[test]
-fn the_fourth_refusal_shows_the_rate_which_is_reached_again_after_a_cycle() {
+fn the_fourth_429_shows_the_rate_which_is_reached_again_after_a_cycle() {
     let health = refused_at_twenty();
     let (from, cycle) = (12 * SECOND, 40 * SECOND);
     for (cycles, least, most) in
@@ -272,7 +272,7 @@ fn the_fourth_refusal_shows_the_rate_which_is_reached_again_after_a_cycle() {
 }
 
 #[test]
-fn a_refusal_soon_after_another_lowers_the_rate_and_one_of_an_earlier_request_does_not() {
+fn a_429_soon_after_another_lowers_the_rate_and_one_of_an_earlier_request_does_not() {
     let mut health = refused_at_twenty();
     let before = per_second(&health, 12 * SECOND);
     refuse(&mut health, 11_500, 1);
@@ -293,7 +293,7 @@ fn a_quota_shows_no_rate() {
 }
 
 #[test]
-fn a_rate_is_forgotten_after_seven_cycles_without_a_refusal() {
+fn a_rate_is_forgotten_after_seven_cycles_without_a_429() {
     let mut health = refused_at_twenty();
     let end = (12 + 7 * 40) * SECOND;
     assert!(per_second(&health, end) > 120.0);

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn more_edits_than_are_allowed_are_refused_with_their_number() {
+    fn more_edits_than_are_allowed_are_invalid_with_their_number() {
         let rows = |day: u32| (0..5000).map(move |n| format!("R{n},{day},{day},{day},{day}\n"));
         let text = |day| format!("{HEADER}\n{}", rows(day).collect::<String>());
         let refused = derived(TABLE, &text(1), &text(2)).and_then(|_| derived(TABLE, "", ""));

@@ -81,7 +81,7 @@ mod tests {
     use crate::domain::{SubmissionId, timestamp};
 
     #[test]
-    fn an_action_refuses_all_submissions_of_states_that_it_does_not_concern() {
+    fn an_action_is_not_allowed_in_states_that_it_does_not_concern() {
         let parts = |state, step| SubmissionParts {
             state,
             step: Some(step),

@@ -63,7 +63,7 @@ fn rows_under_a_wrong_header_are_read_as_it_says() {
 }
 
 #[test]
-fn an_optional_column_among_the_required_ones_is_refused() {
+fn an_optional_column_among_the_required_ones_is_invalid() {
     let header = HEADER.replace("StartDate", "Note,StartDate");
     let report = report([&header, "R1,x,31/12/2025,08:00,31/12/2025,09:00\n"].concat());
     assert_eq!(kinds(&report), [Kind::ColumnOrder]);
