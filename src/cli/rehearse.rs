@@ -57,7 +57,7 @@ fn summary(ledger: &Ledger) -> String {
          too early; names stored again although a response had reported them: {}",
         ledger.requests,
         ledger.accepted(),
-        ledger.uploads_refused,
+        ledger.uploads_rejected,
         ledger.early_requests,
         ledger.doubled().len()
     )

@@ -35,8 +35,8 @@ impl PlatformFault {
             FaultKind::StoredAndThrottled => Fault::SlowDownAfter(retry_after),
             FaultKind::Reset => Fault::ResetBefore,
             FaultKind::StoredAndReset => Fault::ResetAfter,
-            FaultKind::TokenDenied if !is_login => Fault::RefuseToken,
-            FaultKind::NameRefused if is_upload => Fault::RefuseName,
+            FaultKind::TokenDenied if !is_login => Fault::RevokeToken,
+            FaultKind::NameRejected if is_upload => Fault::RejectName,
             FaultKind::UnknownToken if is_upload => Fault::UnknownFor(Duration::from_secs(4)),
             FaultKind::OddWord if endpoint == Endpoint::Status => Fault::OddWord,
             FaultKind::NotYet if !is_upload && !is_login => {

@@ -251,7 +251,7 @@ fn what_operators_make_due_within_a_second_is_no_loop_of_the_workers() {
         assert_eq!(history.state(0), State::Completed);
         // In the calm, it is retried at once whenever it is held.
         history.next_has(UPLOAD, CallFault::LoseCall);
-        history.next_has(UPLOAD, CallFault::Platform(FaultKind::NameRefused));
+        history.next_has(UPLOAD, CallFault::Platform(FaultKind::NameRejected));
         history.next_has(UPLOAD, CallFault::Platform(FaultKind::Error));
     };
     holds(None, |_| {}, script);

@@ -24,8 +24,8 @@ pub(crate) enum Planted {
     AmbiguityForgotten,
     /// A claim does not have the mark of its name.
     MarkForgotten,
-    /// A refusal of an ambiguous upload is a rejection.
-    RefusalRejects,
+    /// A rejection of an ambiguous upload ends in `rejected`.
+    AmbiguityRejects,
     /// A retry does not wait for other submissions of its name.
     RetrySkipsOrder,
     /// The next submission of a name has its turn before the earlier one is final.
@@ -135,7 +135,7 @@ impl Saboteur {
         let transition = &mut commit.transition;
         match (self.planted, &mut transition.signal) {
             (Some(Planted::LeaseNotCompared), _) => commit.lease = newest,
-            (Some(Planted::RefusalRejects), _) => {
+            (Some(Planted::AmbiguityRejects), _) => {
                 let reason = transition.reason.as_ref().map(|reason| reason.code);
                 if reason == Some(ReasonCode::AlreadyExists) {
                     let next = Next::End(Outcome::Rejected);

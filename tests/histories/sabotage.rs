@@ -38,7 +38,7 @@ planted! {
     a_mark_of_a_name_that_is_forgotten_is_found:
         MarkForgotten within 100 breaks "Rejected";
     a_rejection_of_an_ambiguous_upload_is_found:
-        RefusalRejects within 100 breaks "Rejected";
+        AmbiguityRejects within 100 breaks "Rejected";
     a_retry_that_skips_the_order_of_its_name_is_found:
         RetrySkipsOrder within 500 breaks "NameOrder";
     a_name_that_is_freed_too_soon_is_found:

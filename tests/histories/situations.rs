@@ -13,7 +13,7 @@ use crate::trace::{Answer, Event, Operation, Trace};
 /// Names of the situations that a run must reach.
 const ALL: [&str; 31] = [
     "a stale commit",
-    "a refusal of an ambiguous upload",
+    "a rejection of an ambiguous upload",
     "a request that arrived after its lease",
     "a commit whose response was lost",
     "a claim whose response was lost",
@@ -83,9 +83,9 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
             Event::Read { request, status, retry_after } => {
                 unread.remove(request);
                 let (endpoint, claim) = sent[request];
-                let is_refusal = *status == Some(409) && endpoint == Endpoint::Upload;
-                if is_refusal && claim.is_some_and(|(_, ambiguous)| ambiguous) {
-                    found.insert("a refusal of an ambiguous upload");
+                let is_rejection = *status == Some(409) && endpoint == Endpoint::Upload;
+                if is_rejection && claim.is_some_and(|(_, ambiguous)| ambiguous) {
+                    found.insert("a rejection of an ambiguous upload");
                 }
                 if retry_after.is_some() {
                     found.insert("a Retry-After");

@@ -42,7 +42,7 @@ const OF_THE_PLATFORM: [FaultKind; 5] = [
     FaultKind::StoredAndError,
     FaultKind::Throttled,
     FaultKind::TokenDenied,
-    FaultKind::NameRefused,
+    FaultKind::NameRejected,
 ];
 
 /// Calls that meet faults, by their numbers, and the calls that could meet one.

@@ -66,7 +66,7 @@ fn platform(total: u64) -> SimConfig {
             done_otherwise: 0.03,
             done_throttled: 0.02,
             unknown_token: 0.02,
-            name_refusal: 0.01,
+            name_rejected: 0.01,
             odd_word: 0.03,
             not_yet: 0.03,
             ..bad_days(0).faults

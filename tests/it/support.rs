@@ -39,7 +39,7 @@ pub(crate) fn bad_days(seed: u64) -> SimConfig {
             slow_down: 0.05,
             reset: 0.05,
             lost_answer: 0.03,
-            token_refusal: 0.01,
+            token_revoked: 0.01,
             ..FaultRates::default()
         },
         ..SimConfig::default()

@@ -27,8 +27,8 @@ pub enum FaultKind {
     StoredAndReset,
     /// The access token is revoked.
     TokenDenied,
-    /// An upload is refused as if its name existed.
-    NameRefused,
+    /// An upload is rejected as if its name existed.
+    NameRejected,
     /// The processing token of an upload is unknown for a while.
     UnknownToken,
     /// A status that no document names.
@@ -47,7 +47,7 @@ impl FaultKind {
         Self::Reset,
         Self::StoredAndReset,
         Self::TokenDenied,
-        Self::NameRefused,
+        Self::NameRejected,
         Self::UnknownToken,
         Self::OddWord,
         Self::NotYet,
@@ -63,7 +63,7 @@ impl FaultKind {
             Self::Reset => "broken connections",
             Self::StoredAndReset => "lost responses",
             Self::TokenDenied => "revoked tokens",
-            Self::NameRefused => "names refused as existing",
+            Self::NameRejected => "names rejected as existing",
             Self::UnknownToken => "unknown processing tokens",
             Self::OddWord => "unknown status words",
             Self::NotYet => "202 and 204 instead of results",
@@ -78,8 +78,8 @@ impl FaultKind {
             Self::StoredAndThrottled => &mut rates.done_throttled,
             Self::Reset => &mut rates.reset,
             Self::StoredAndReset => &mut rates.lost_answer,
-            Self::TokenDenied => &mut rates.token_refusal,
-            Self::NameRefused => &mut rates.name_refusal,
+            Self::TokenDenied => &mut rates.token_revoked,
+            Self::NameRejected => &mut rates.name_rejected,
             Self::UnknownToken => &mut rates.unknown_token,
             Self::OddWord => &mut rates.odd_word,
             Self::NotYet => &mut rates.not_yet,

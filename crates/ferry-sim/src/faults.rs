@@ -72,13 +72,13 @@ pub enum Fault {
     /// The connection breaks in the middle of the answer's body.
     CutBody,
     /// The access token is revoked: 401.
-    RefuseToken,
+    RevokeToken,
     /// The answer's body is that many bytes instead.
     Enormous(u64),
     /// An upload is stored, and its processing token is unknown for so long.
     UnknownFor(Duration),
-    /// An upload is refused as if its name existed, whatever its `Overwrite`.
-    RefuseName,
+    /// An upload is rejected as if its name existed, whatever its `Overwrite`.
+    RejectName,
     /// An answer to a status request has a word that no document names.
     OddWord,
     /// An upload is stored, and its first row is rejected, whatever is in it.
@@ -96,12 +96,12 @@ impl Fault {
             Self::Stall(_) => "stall",
             Self::SlowBody(_) => "slow_body",
             Self::CutBody => "cut_body",
-            Self::RefuseToken => "token_refusal",
+            Self::RevokeToken => "token_revoked",
             Self::Enormous(_) => "enormous",
             Self::RespondAfter { .. } => "done_otherwise",
             Self::SlowDownAfter(_) => "done_throttled",
             Self::UnknownFor(_) => "unknown_token",
-            Self::RefuseName => "name_refusal",
+            Self::RejectName => "name_rejected",
             Self::OddWord => "odd_word",
             Self::RejectRow => "rejected_row",
         }
@@ -125,15 +125,15 @@ pub struct FaultRates {
     /// An upload is stored, and the connection breaks before the answer.
     pub lost_answer: f64,
     /// An access token that has been in use is revoked.
-    pub token_refusal: f64,
+    pub token_revoked: f64,
     /// An upload is stored, and the answer is 500, 502, 504, or a web page.
     pub done_otherwise: f64,
     /// An upload is stored, and the answer is 503 with `Retry-After`.
     pub done_throttled: f64,
     /// An upload is stored, and its processing token is unknown for the time of `Retry-After`.
     pub unknown_token: f64,
-    /// An upload is refused as if its name existed, whatever its `Overwrite`.
-    pub name_refusal: f64,
+    /// An upload is rejected as if its name existed, whatever its `Overwrite`.
+    pub name_rejected: f64,
     /// The answer to a status request has a word that no document names.
     pub odd_word: f64,
     /// The answer to `GetResults` is 202 or 204.
@@ -148,7 +148,7 @@ impl FaultRates {
             slow_down: share * 0.2,
             reset: share * 0.2,
             lost_answer: share * 0.1,
-            token_refusal: share * 0.1,
+            token_revoked: share * 0.1,
             ..Self::default()
         }
     }
@@ -318,8 +318,8 @@ impl Faults {
             if happens(rng, rates.unknown_token) {
                 return Some(Fault::UnknownFor(self.retry_after));
             }
-            if happens(rng, rates.name_refusal) {
-                return Some(Fault::RefuseName);
+            if happens(rng, rates.name_rejected) {
+                return Some(Fault::RejectName);
             }
         }
         if endpoint == Endpoint::Status && happens(rng, rates.odd_word) {
@@ -329,7 +329,7 @@ impl Faults {
             let status = if rng.bool() { 202 } else { 204 };
             return Some(Fault::Respond { status, headers: Vec::new(), body: String::new() });
         }
-        (token_in_use && happens(rng, rates.token_refusal)).then_some(Fault::RefuseToken)
+        (token_in_use && happens(rng, rates.token_revoked)).then_some(Fault::RevokeToken)
     }
 
     fn asked_for(&self) -> RetryAfter {

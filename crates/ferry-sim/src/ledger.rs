@@ -18,8 +18,8 @@ pub struct Ledger {
     pub tokens_issued: u64,
     /// Requests without a valid access token, or with wrong credentials.
     pub unauthorized: u64,
-    /// Uploads refused for their content.
-    pub uploads_refused: u64,
+    /// Uploads rejected for their content.
+    pub uploads_rejected: u64,
     /// Requests that came sooner than a 429 to any request of the account allowed.
     pub early_requests: u64,
     /// Faults by kind.
@@ -42,8 +42,8 @@ pub struct UnlistedTotals {
 pub struct NameLedger {
     /// Uploads that were stored.
     pub accepted: Vec<AcceptedUpload>,
-    /// Uploads refused because the name was there and `Overwrite` was not true.
-    pub refused_exists: u64,
+    /// Uploads rejected because the name was there and `Overwrite` was not true.
+    pub rejected_exists: u64,
     /// Uploads that replaced a dataset of others.
     pub foreign_replaced: u64,
     /// Status requests answered before the dataset was ready.

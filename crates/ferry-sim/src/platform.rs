@@ -14,7 +14,7 @@ use super::faults::Endpoint;
 use super::jobs::{Job, Jobs};
 use super::ledger::{AcceptedUpload, Ledger};
 use super::parsed_request::{ParsedRequest, ResultsQuery, UploadData, media_type};
-use super::reply::{Refusal, Reply, Word};
+use super::reply::{Rejection, Reply, Word};
 use super::requests::Effect;
 use super::time::later;
 
@@ -39,7 +39,7 @@ pub(super) struct Oddities {
     /// Time that the processing token of an upload is unknown.
     pub(super) unknown_for: Duration,
     /// True if the name counts as taken, whatever `Overwrite` says.
-    pub(super) refuse_name: bool,
+    pub(super) reject_name: bool,
     /// True if a status is answered with a word of its own.
     pub(super) odd_word: bool,
     /// True if the first row of an upload is rejected.
@@ -123,20 +123,20 @@ impl Platform {
         }
         if !self.is_authorized(now, parsed.access_token()) {
             self.ledger.unauthorized += 1;
-            return Reply::refusal(Refusal::Unauthorized).into();
+            return Reply::rejection(Rejection::Unauthorized).into();
         }
         if parsed.endpoint != Endpoint::Upload {
             return self.results(now, &parsed.query, oddities);
         }
         let checked = if parsed.request.body.len() > self.config.max_upload_bytes {
-            Err(Reply::refusal(Refusal::TooLarge))
+            Err(Reply::rejection(Rejection::TooLarge))
         } else {
             self.check_upload(parsed.upload.as_ref(), oddities)
         };
         match checked {
             Ok((upload, overwrite)) => self.store(now, upload, overwrite, oddities),
             Err(reply) => {
-                self.ledger.uploads_refused += 1;
+                self.ledger.uploads_rejected += 1;
                 reply.into()
             }
         }
@@ -188,29 +188,29 @@ impl Platform {
         upload: Option<&'a UploadData>,
         oddities: Oddities,
     ) -> Result<(&'a UploadData, bool), Reply> {
-        let refused = |why| Err(Reply::refusal(why));
-        let Some(upload) = upload else { return refused(Refusal::NotAnUpload) };
+        let rejected = |why| Err(Reply::rejection(why));
+        let Some(upload) = upload else { return rejected(Rejection::NotAnUpload) };
         let overwrite = match &upload.overwrite {
             serde_json::Value::Null => false,
             serde_json::Value::Bool(overwrite) => *overwrite,
             serde_json::Value::String(text) if text == "true" => true,
             serde_json::Value::String(text) if text == "false" => false,
-            _ => return refused(Refusal::BadOverwrite),
+            _ => return rejected(Rejection::BadOverwrite),
         };
         if upload.key != self.credentials.api_key {
-            return refused(Refusal::UnknownKey);
+            return rejected(Rejection::UnknownKey);
         }
         if upload.username != self.credentials.client_id {
-            return refused(Refusal::OtherUsername);
+            return rejected(Rejection::OtherUsername);
         }
         if upload.name.is_empty() || upload.data.trim().is_empty() {
-            return refused(Refusal::Incomplete);
+            return rejected(Rejection::Incomplete);
         }
         let name = &upload.name;
         let exists = self.jobs.has_name(name) || self.foreign_names.contains(name);
-        if (exists && !overwrite) || oddities.refuse_name {
-            self.ledger.names.entry(name.clone()).or_default().refused_exists += 1;
-            return Err(Reply::Refusal { why: Refusal::NameExists, name: name.clone() });
+        if (exists && !overwrite) || oddities.reject_name {
+            self.ledger.names.entry(name.clone()).or_default().rejected_exists += 1;
+            return Err(Reply::Rejection { why: Rejection::NameExists, name: name.clone() });
         }
         Ok((upload, overwrite))
     }
@@ -256,15 +256,15 @@ impl Platform {
 
     /// `GET /upload/GetResults`.
     fn results(&mut self, now: DateTime<Utc>, query: &ResultsQuery, oddities: Oddities) -> Outcome {
-        let refused = |why| Reply::refusal(why).into();
+        let rejected = |why| Reply::rejection(why).into();
         if query.is_strange {
-            return refused(Refusal::BadQuery);
+            return rejected(Rejection::BadQuery);
         }
         if query.key != self.credentials.api_key {
-            return refused(Refusal::UnknownKey);
+            return rejected(Rejection::UnknownKey);
         }
         let known = self.jobs.get(&query.token).filter(|job| job.known_at <= now);
-        let Some(job) = known else { return refused(Refusal::UnknownToken) };
+        let Some(job) = known else { return rejected(Rejection::UnknownToken) };
         let ready = job.ready_at <= now;
         let entry = self.ledger.names.entry(job.name.clone()).or_default();
         let read = |reply| Outcome { reply, effect: Effect::Read, stored: None };
@@ -281,7 +281,7 @@ impl Platform {
             return read(Reply::Status(word));
         }
         if !ready {
-            return refused(Refusal::NotReady);
+            return rejected(Rejection::NotReady);
         }
         entry.results_fetched += 1;
         let result = |content_type, body| read(Reply::Result { content_type, body });
@@ -297,7 +297,7 @@ impl Platform {
                 let summary = serde_json::json!({ "key": key, "rows": table.lines().count() - 1 });
                 result("application/json", summary.to_string())
             }
-            (ValidationResult::Feedback(_), _) => refused(Refusal::DataRejected),
+            (ValidationResult::Feedback(_), _) => rejected(Rejection::DataRejected),
         }
     }
 

@@ -15,15 +15,15 @@ pub(super) enum Reply {
     Feedback(Vec<RowError>),
     /// A result, which is the same in all dialects.
     Result { content_type: &'static str, body: String },
-    /// A refusal, with the dataset name where one is concerned.
-    Refusal { why: Refusal, name: String },
+    /// A rejection, with the dataset name where one is concerned.
+    Rejection { why: Rejection, name: String },
     /// A reply that a fault dictates.
     Dictated { status: u16, headers: Vec<(String, String)>, body: String },
 }
 
 impl Reply {
-    pub(super) fn refusal(why: Refusal) -> Self {
-        Self::Refusal { why, name: String::new() }
+    pub(super) fn rejection(why: Rejection) -> Self {
+        Self::Rejection { why, name: String::new() }
     }
 }
 
@@ -57,9 +57,9 @@ pub(super) enum Defect {
     TimeReference,
 }
 
-/// Reason of a refusal.
+/// Reason of a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     NoSuchPath,
     Unauthorized,
     UnknownKey,

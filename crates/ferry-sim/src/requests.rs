@@ -43,7 +43,7 @@ pub struct LoggedRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// None: the request was refused, denied or lost.
+    /// None: the request was rejected, denied or lost.
     Nothing,
     /// An access token was issued.
     TokenIssued,

@@ -12,7 +12,7 @@ use super::faults::{Asked, Endpoint, Fault, FaultRates, Faults, RetryAfter};
 use super::ledger::Ledger;
 use super::parsed_request::ParsedRequest;
 use super::platform::{Oddities, Outcome, Platform};
-use super::reply::{Refusal, Reply, Word};
+use super::reply::{Rejection, Reply, Word};
 use super::requests::{LoggedRequest, RequestLog};
 use super::throttles::Throttles;
 use super::time::http_date;
@@ -50,8 +50,8 @@ impl World {
     /// Executes a request that arrives at `now`.
     pub fn carry_out(&mut self, now: DateTime<Utc>, request: &Request) -> Exchange {
         let Some(parsed) = ParsedRequest::of(request) else {
-            let refusal = Reply::refusal(Refusal::NoSuchPath);
-            return self.exchange(now, Served::whole(refusal.into()), 0, None);
+            let rejection = Reply::rejection(Rejection::NoSuchPath);
+            return self.exchange(now, Served::whole(rejection.into()), 0, None);
         };
         let early = self.throttles.is_early(now, parsed.dataset());
         let ledger = &mut self.platform.ledger;
@@ -219,18 +219,18 @@ impl World {
             Some(Fault::UnknownFor(delay)) => {
                 Oddities { unknown_for: *delay, ..Oddities::default() }
             }
-            Some(Fault::RefuseName) => Oddities { refuse_name: true, ..Oddities::default() },
+            Some(Fault::RejectName) => Oddities { reject_name: true, ..Oddities::default() },
             Some(Fault::OddWord) => Oddities { odd_word: true, ..Oddities::default() },
             Some(Fault::RejectRow) => Oddities { reject_row: true, ..Oddities::default() },
             _ => Oddities::default(),
         };
-        if matches!(fault, Some(Fault::RefuseToken)) {
+        if matches!(fault, Some(Fault::RevokeToken)) {
             self.platform.revoke(parsed.access_token());
         }
         let is_done =
             !matches!(fault, Some(Fault::Respond { .. } | Fault::SlowDown(_) | Fault::ResetBefore));
         let done = is_done.then(|| self.platform.carry_out(now, parsed, oddities));
-        let outcome = done.unwrap_or_else(|| Reply::refusal(Refusal::Throttled).into());
+        let outcome = done.unwrap_or_else(|| Reply::rejection(Rejection::Throttled).into());
         let mut served = Served::whole(outcome);
         match fault {
             Some(

@@ -1,4 +1,4 @@
-//! `Rejected`: by the Platform's own verdict on the dataset, or by a refusal of its upload while the
+//! `Rejected`: by the Platform's own verdict on the dataset, or by a rejection of its upload while the
 //! Platform had nothing of this name whose outcome was unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
     let mut uploads = Uploads::default();
     // Submissions whose upload is known to be accepted.
     let mut accepted = BTreeSet::new();
-    // By submission, if its last refusal that a worker read was about a dataset of unknown outcome.
-    let mut refused: BTreeMap<usize, Option<usize>> = BTreeMap::new();
+    // By submission, if its last rejection that a worker read was about a dataset of unknown outcome.
+    let mut rejected: BTreeMap<usize, Option<usize>> = BTreeMap::new();
     for entry in &trace.entries {
         let upload = uploads.read(trace, &entry.event);
         match &entry.event {
@@ -21,9 +21,9 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
             Event::Changed { of, token: Some(_), .. } => {
                 accepted.insert(*of);
             }
-            Event::Changed { of, token: None, state: State::Rejected, .. } => match refused.get(of)
+            Event::Changed { of, token: None, state: State::Rejected, .. } => match rejected.get(of)
             {
-                None => return Err(format!("{entry}: no upload of it was refused")),
+                None => return Err(format!("{entry}: no upload of it was rejected")),
                 Some(Some(unseen)) => {
                     return Err(format!(
                         "{entry}: the Platform had the dataset of submission {unseen}, whose outcome \
@@ -35,7 +35,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
             Event::Read { status: Some(400..500), .. } => {
                 if let Some(upload) = upload {
                     let unseen = upload.found.filter(|found| !accepted.contains(found));
-                    refused.insert(upload.of, unseen);
+                    rejected.insert(upload.of, unseen);
                 }
             }
             _ => {}

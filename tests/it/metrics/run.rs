@@ -36,7 +36,7 @@ fn bad_days() -> SimConfig {
             slow_down: 0.01,
             reset: 0.03,
             lost_answer: 0.03,
-            token_refusal: 0.01,
+            token_revoked: 0.01,
             ..FaultRates::default()
         },
         ..SimConfig::default()

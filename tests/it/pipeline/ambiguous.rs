@@ -91,7 +91,7 @@ async fn by_configuration_a_lost_answer_is_overwritten() {
     let overwrites: Vec<bool> =
         ledger.names["ours"].accepted.iter().map(|upload| upload.overwrite).collect();
     assert_eq!(overwrites, [false, true]);
-    assert_eq!(ledger.names["ours"].refused_exists, 1, "it was tried unchanged first");
+    assert_eq!(ledger.names["ours"].rejected_exists, 1, "it was tried unchanged first");
     world.finish().await;
 }
 

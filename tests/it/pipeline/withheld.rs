@@ -50,7 +50,7 @@ async fn an_upload_that_waited_for_memory_is_not_sent_to_a_platform_that_throttl
 #[tokio::test]
 async fn a_request_is_not_repeated_with_a_new_token_while_the_platform_throttles() {
     let mut world = World::idle(slow(), &[]).await;
-    world.sim.script(Endpoint::Upload, Fault::RefuseToken);
+    world.sim.script(Endpoint::Upload, Fault::RevokeToken);
     world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(MINUTE)));
     let ids = world.submit_all([dataset("one"), dataset("two")]).await;
     world.start_workers();

@@ -136,7 +136,7 @@ async fn no_failure_shows_a_secret() {
         Fault::ResetAfter,
         Fault::CutBody,
         Fault::Enormous(1 << 20),
-        Fault::RefuseToken,
+        Fault::RevokeToken,
         Fault::SlowDown(seconds(1.0)),
         Fault::SlowDown(RetryAfter::Missing),
         says(401, ""),

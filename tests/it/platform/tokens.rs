@@ -80,7 +80,7 @@ async fn fifty_calls_at_once_replace_a_denied_token_once() {
     let (sim, platform) = start(quick()).await;
     let platform = Arc::new(platform);
     let token = stored(&platform).await;
-    sim.script(Endpoint::Status, Fault::RefuseToken);
+    sim.script(Endpoint::Status, Fault::RevokeToken);
     let calls = (0..50).map(|_| {
         let (platform, token) = (platform.clone(), token.clone());
         tokio::spawn(async move { platform.status(&token).await })
@@ -171,7 +171,7 @@ async fn a_token_that_is_denied_early_is_replaced_at_once() {
     let (sim, platform) = start(plain()).await;
     let token = stored(&platform).await;
     for endpoint in [Endpoint::Upload, Endpoint::Status, Endpoint::Feedback, Endpoint::Results] {
-        sim.script(endpoint, Fault::RefuseToken);
+        sim.script(endpoint, Fault::RevokeToken);
     }
     platform.upload(upload("other")).await.expect("it is accepted");
     platform.status(&token).await.expect("a status");
@@ -440,7 +440,7 @@ async fn a_login_page_instead_of_a_401_costs_one_request() {
     let dialect = Dialect::named("portal");
     let (sim, platform) = start(SimConfig { dialect, ..quick() }).await;
     let token = stored(&platform).await;
-    sim.script(Endpoint::Status, Fault::RefuseToken);
+    sim.script(Endpoint::Status, Fault::RevokeToken);
     let refused = platform.status(&token).await;
     assert!(is_transient(&refused), "{refused:?}");
     assert_eq!(platform.status(&token).await, Ok(Status::Done));

@@ -7,7 +7,7 @@ mod words;
 use serde_json::json;
 
 use super::exchange::Response;
-use super::reply::{Refusal, Reply, RowError, Word};
+use super::reply::{Rejection, Reply, RowError, Word};
 use encoding::{Charset, Coding, charset_encoded, compressed};
 use words::Language;
 
@@ -197,13 +197,13 @@ impl Dialect {
                 let body = body.clone().into_bytes();
                 self.compressed(200, (*content_type).to_owned(), body)
             }
-            Reply::Refusal { why: Refusal::Unauthorized, .. } if self.login => {
+            Reply::Rejection { why: Rejection::Unauthorized, .. } if self.login => {
                 let mut response = self.encoded(302, "text/html", LOGIN_PAGE, Charset::Utf8);
                 let location = "https://login.example.com/?return=%2Fupload".to_owned();
                 response.headers.push(("location".to_owned(), location));
                 response
             }
-            Reply::Refusal { why, name } => self.refusal(*why, name),
+            Reply::Rejection { why, name } => self.rejection(*why, name),
             Reply::Dictated { status, headers, body } => {
                 let mut response = Self::PLAIN.encoded(*status, "text/plain", body, Charset::Utf8);
                 let is_given =
@@ -248,9 +248,9 @@ impl Dialect {
         }
     }
 
-    fn refusal(&self, why: Refusal, name: &str) -> Response {
+    fn rejection(&self, why: Rejection, name: &str) -> Response {
         let status = self.status(why);
-        let text = self.language.refusal(why, name);
+        let text = self.language.rejection(why, name);
         match (self.form, &*text) {
             (Form::Text, _) | (_, "") => self.encoded(status, "text/plain", &text, self.charset),
             (Form::Page, _) => {
@@ -267,20 +267,20 @@ impl Dialect {
         }
     }
 
-    fn status(&self, why: Refusal) -> u16 {
+    fn status(&self, why: Rejection) -> u16 {
         match why {
-            Refusal::NameExists => self.name_exists,
-            Refusal::Incomplete => self.incomplete,
-            Refusal::NoSuchPath | Refusal::UnknownToken => 404,
-            Refusal::Unauthorized => 401,
-            Refusal::UnknownKey => 403,
-            Refusal::NotAnUpload
-            | Refusal::BadOverwrite
-            | Refusal::OtherUsername
-            | Refusal::BadQuery => 400,
-            Refusal::TooLarge => 413,
-            Refusal::NotReady | Refusal::DataRejected => 409,
-            Refusal::Throttled => 429,
+            Rejection::NameExists => self.name_exists,
+            Rejection::Incomplete => self.incomplete,
+            Rejection::NoSuchPath | Rejection::UnknownToken => 404,
+            Rejection::Unauthorized => 401,
+            Rejection::UnknownKey => 403,
+            Rejection::NotAnUpload
+            | Rejection::BadOverwrite
+            | Rejection::OtherUsername
+            | Rejection::BadQuery => 400,
+            Rejection::TooLarge => 413,
+            Rejection::NotReady | Rejection::DataRejected => 409,
+            Rejection::Throttled => 429,
         }
     }
 

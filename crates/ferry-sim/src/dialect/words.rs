@@ -1,6 +1,6 @@
 //! Messages in several languages.
 
-use super::super::reply::{Defect, Refusal};
+use super::super::reply::{Defect, Rejection};
 
 /// Language of the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) enum Language {
     German,
     French,
     Japanese,
-    /// Refusals have no message.
+    /// Rejections have no message.
     None,
 }
 
@@ -66,8 +66,8 @@ impl Language {
         }
     }
 
-    /// The message of a refusal.
-    pub(super) fn refusal(self, why: Refusal, name: &str) -> String {
+    /// The message of a rejection.
+    pub(super) fn rejection(self, why: Rejection, name: &str) -> String {
         match self {
             Self::None => String::new(),
             Self::English => english(why, name),
@@ -78,82 +78,82 @@ impl Language {
     }
 }
 
-fn english(why: Refusal, name: &str) -> String {
+fn english(why: Rejection, name: &str) -> String {
     match why {
-        Refusal::NameExists => return format!("a dataset named {name} already exists"),
-        Refusal::NoSuchPath => "nothing here",
-        Refusal::Unauthorized => "unauthorized",
-        Refusal::UnknownKey => "unknown key",
-        Refusal::OtherUsername => "Username does not match the client",
-        Refusal::NotAnUpload => "not an upload: check the fields and the content type",
-        Refusal::BadOverwrite => "Overwrite must be true or false",
-        Refusal::Incomplete => "Name and Data are required",
-        Refusal::TooLarge => "the upload is too large",
-        Refusal::BadQuery => "token, dataKey and key are required, once each",
-        Refusal::UnknownToken => "unknown token",
-        Refusal::NotReady => "not ready",
-        Refusal::DataRejected => "the dataset was rejected",
-        Refusal::Throttled => "too many requests",
+        Rejection::NameExists => return format!("a dataset named {name} already exists"),
+        Rejection::NoSuchPath => "nothing here",
+        Rejection::Unauthorized => "unauthorized",
+        Rejection::UnknownKey => "unknown key",
+        Rejection::OtherUsername => "Username does not match the client",
+        Rejection::NotAnUpload => "not an upload: check the fields and the content type",
+        Rejection::BadOverwrite => "Overwrite must be true or false",
+        Rejection::Incomplete => "Name and Data are required",
+        Rejection::TooLarge => "the upload is too large",
+        Rejection::BadQuery => "token, dataKey and key are required, once each",
+        Rejection::UnknownToken => "unknown token",
+        Rejection::NotReady => "not ready",
+        Rejection::DataRejected => "the dataset was rejected",
+        Rejection::Throttled => "too many requests",
     }
     .to_owned()
 }
 
-fn german(why: Refusal, name: &str) -> String {
+fn german(why: Rejection, name: &str) -> String {
     match why {
-        Refusal::NameExists => return format!("Der Bezeichner {name} ist bereits vergeben"),
-        Refusal::NoSuchPath => "Seite nicht gefunden",
-        Refusal::Unauthorized => "Anmeldung erforderlich",
-        Refusal::UnknownKey => "Schlüssel unbekannt",
-        Refusal::OtherUsername => "Username gehört nicht zum Client",
-        Refusal::NotAnUpload => "Ungültige Anfrage: bitte Felder prüfen",
-        Refusal::BadOverwrite => "Overwrite muss true oder false sein",
-        Refusal::Incomplete => "Name und Data sind Pflichtfelder",
-        Refusal::TooLarge => "Die Datei ist zu groß",
-        Refusal::BadQuery => "token, dataKey und key werden je einmal benötigt",
-        Refusal::UnknownToken => "Kein Vorgang mit diesem Token",
-        Refusal::NotReady => "Noch in Bearbeitung",
-        Refusal::DataRejected => "Die Daten wurden zurückgewiesen",
-        Refusal::Throttled => "Zu viele Anfragen",
+        Rejection::NameExists => return format!("Der Bezeichner {name} ist bereits vergeben"),
+        Rejection::NoSuchPath => "Seite nicht gefunden",
+        Rejection::Unauthorized => "Anmeldung erforderlich",
+        Rejection::UnknownKey => "Schlüssel unbekannt",
+        Rejection::OtherUsername => "Username gehört nicht zum Client",
+        Rejection::NotAnUpload => "Ungültige Anfrage: bitte Felder prüfen",
+        Rejection::BadOverwrite => "Overwrite muss true oder false sein",
+        Rejection::Incomplete => "Name und Data sind Pflichtfelder",
+        Rejection::TooLarge => "Die Datei ist zu groß",
+        Rejection::BadQuery => "token, dataKey und key werden je einmal benötigt",
+        Rejection::UnknownToken => "Kein Vorgang mit diesem Token",
+        Rejection::NotReady => "Noch in Bearbeitung",
+        Rejection::DataRejected => "Die Daten wurden zurückgewiesen",
+        Rejection::Throttled => "Zu viele Anfragen",
     }
     .to_owned()
 }
 
-fn french(why: Refusal, name: &str) -> String {
+fn french(why: Rejection, name: &str) -> String {
     match why {
-        Refusal::NameExists => return format!("L’identifiant {name} est déjà utilisé"),
-        Refusal::NoSuchPath => "Page introuvable",
-        Refusal::Unauthorized => "Authentification requise",
-        Refusal::UnknownKey => "Clé inconnue",
-        Refusal::OtherUsername => "Username ne correspond pas au client",
-        Refusal::NotAnUpload => "Requête invalide : vérifiez les champs",
-        Refusal::BadOverwrite => "Overwrite doit valoir true ou false",
-        Refusal::Incomplete => "Name et Data sont obligatoires",
-        Refusal::TooLarge => "Le fichier est trop volumineux",
-        Refusal::BadQuery => "token, dataKey et key sont obligatoires",
-        Refusal::UnknownToken => "Jeton inconnu",
-        Refusal::NotReady => "Traitement en cours",
-        Refusal::DataRejected => "Les données ont été refusées",
-        Refusal::Throttled => "Trop de requêtes",
+        Rejection::NameExists => return format!("L’identifiant {name} est déjà utilisé"),
+        Rejection::NoSuchPath => "Page introuvable",
+        Rejection::Unauthorized => "Authentification requise",
+        Rejection::UnknownKey => "Clé inconnue",
+        Rejection::OtherUsername => "Username ne correspond pas au client",
+        Rejection::NotAnUpload => "Requête invalide : vérifiez les champs",
+        Rejection::BadOverwrite => "Overwrite doit valoir true ou false",
+        Rejection::Incomplete => "Name et Data sont obligatoires",
+        Rejection::TooLarge => "Le fichier est trop volumineux",
+        Rejection::BadQuery => "token, dataKey et key sont obligatoires",
+        Rejection::UnknownToken => "Jeton inconnu",
+        Rejection::NotReady => "Traitement en cours",
+        Rejection::DataRejected => "Les données ont été refusées",
+        Rejection::Throttled => "Trop de requêtes",
     }
     .to_owned()
 }
 
-fn japanese(why: Refusal, name: &str) -> String {
+fn japanese(why: Rejection, name: &str) -> String {
     match why {
-        Refusal::NameExists => return format!("名称「{name}」は使用済みです"),
-        Refusal::NoSuchPath => "ページが見つかりません",
-        Refusal::Unauthorized => "認証が必要です",
-        Refusal::UnknownKey => "キーが不明です",
-        Refusal::OtherUsername => "Usernameが一致しません",
-        Refusal::NotAnUpload => "リクエストが正しくありません",
-        Refusal::BadOverwrite => "Overwriteはtrueまたはfalseです",
-        Refusal::Incomplete => "NameとDataは必須です",
-        Refusal::TooLarge => "ファイルが大きすぎます",
-        Refusal::BadQuery => "token、dataKey、keyは必須です",
-        Refusal::UnknownToken => "トークンが不明です",
-        Refusal::NotReady => "処理中です",
-        Refusal::DataRejected => "データは拒否されました",
-        Refusal::Throttled => "リクエストが多すぎます",
+        Rejection::NameExists => return format!("名称「{name}」は使用済みです"),
+        Rejection::NoSuchPath => "ページが見つかりません",
+        Rejection::Unauthorized => "認証が必要です",
+        Rejection::UnknownKey => "キーが不明です",
+        Rejection::OtherUsername => "Usernameが一致しません",
+        Rejection::NotAnUpload => "リクエストが正しくありません",
+        Rejection::BadOverwrite => "Overwriteはtrueまたはfalseです",
+        Rejection::Incomplete => "NameとDataは必須です",
+        Rejection::TooLarge => "ファイルが大きすぎます",
+        Rejection::BadQuery => "token、dataKey、keyは必須です",
+        Rejection::UnknownToken => "トークンが不明です",
+        Rejection::NotReady => "処理中です",
+        Rejection::DataRejected => "データは拒否されました",
+        Rejection::Throttled => "リクエストが多すぎます",
     }
     .to_owned()
 }

@@ -27,9 +27,9 @@ async fn a_name_is_replaced_only_with_overwrite_and_its_old_token_is_gone() {
     let ledger = caller.sim.ledger();
     let name = &ledger.names["n"];
     let overwrites: Vec<bool> = name.accepted.iter().map(|upload| upload.overwrite).collect();
-    assert_eq!((overwrites, name.refused_exists), (vec![false, true, true], 2));
+    assert_eq!((overwrites, name.rejected_exists), (vec![false, true, true], 2));
     assert_eq!(name.accepted[0].data_bytes, DATA.len() as u64);
-    assert_eq!((ledger.doubled(), ledger.uploads_refused), (vec!["n"], 2));
+    assert_eq!((ledger.doubled(), ledger.uploads_rejected), (vec!["n"], 2));
 }
 
 #[tokio::test]
@@ -125,8 +125,8 @@ async fn what_is_old_is_forgotten_and_still_counted() {
     let ledger = caller.sim.ledger();
     assert_eq!((ledger.names.len(), ledger.forgotten.names), (1, 9));
     assert_eq!((ledger.accepted(), ledger.polls()), (10, 1));
-    let refused = caller.upload(&bearer, &upload_body("n9", DATA)).await;
-    assert_eq!(refused.status, 409);
+    let rejected = caller.upload(&bearer, &upload_body("n9", DATA)).await;
+    assert_eq!(rejected.status, 409);
     assert_eq!(caller.upload(&bearer, &upload_body("n0", DATA)).await.status, 200);
 }
 

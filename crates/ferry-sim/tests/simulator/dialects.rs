@@ -51,7 +51,7 @@ fn of(dialect: Dialect) -> Virtual {
 }
 
 #[test]
-fn each_dialect_refuses_an_existing_name_in_its_own_way() {
+fn each_dialect_rejects_an_existing_name_in_its_own_way() {
     let mut seen = BTreeSet::new();
     for (name, status, text) in [
         ("plain", 409, "a dataset named n already exists"),
@@ -74,8 +74,8 @@ fn each_dialect_refuses_an_existing_name_in_its_own_way() {
     ] {
         let mut client = of(Dialect::named(name).expect("a dialect"));
         assert_eq!(client.upload("n", false).response.status, 200, "{name}");
-        let refused = client.upload("n", false).response;
-        assert_eq!((refused.status, decoded(&refused).as_str()), (status, text), "{name}");
+        let rejected = client.upload("n", false).response;
+        assert_eq!((rejected.status, decoded(&rejected).as_str()), (status, text), "{name}");
         seen.insert(name);
     }
     assert_eq!(seen, Dialect::ALL.iter().map(Dialect::name).collect());
@@ -126,9 +126,9 @@ fn each_dialect_says_tokens_words_and_feedback_in_its_own_form() {
 fn text_that_a_charset_does_not_have_goes_out_in_another() {
     let mut client = of(Dialect::named("german").expect("a dialect"));
     client.upload("\u{20ac} 名", false);
-    let refused = client.upload("\u{20ac} 名", false).response;
-    assert_eq!(header(&refused, "content-type"), Some("text/plain; charset=utf-8"));
-    assert_eq!(decoded(&refused), "Der Bezeichner \u{20ac} 名 ist bereits vergeben");
+    let rejected = client.upload("\u{20ac} 名", false).response;
+    assert_eq!(header(&rejected, "content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(decoded(&rejected), "Der Bezeichner \u{20ac} 名 ist bereits vergeben");
 }
 
 #[tokio::test]
@@ -153,10 +153,10 @@ async fn odd_header_lines_are_sent_as_they_are() {
 #[test]
 fn a_portal_redirects_to_its_login_page() {
     let mut client = of(Dialect::named("portal").expect("a dialect"));
-    client.world.script(Endpoint::Upload, Fault::RefuseToken);
-    let refused = client.upload("n", false).response;
-    assert_eq!(refused.status, 302);
-    let location = header(&refused, "location").expect("a location");
+    client.world.script(Endpoint::Upload, Fault::RevokeToken);
+    let rejected = client.upload("n", false).response;
+    assert_eq!(rejected.status, 302);
+    let location = header(&rejected, "location").expect("a location");
     assert!(location.starts_with("https://login.example.com/"), "{location}");
     assert_eq!(client.world.ledger().unauthorized, 1);
 }

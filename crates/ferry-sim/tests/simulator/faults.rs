@@ -10,7 +10,7 @@ async fn a_scripted_fault_happens_once_and_in_order() {
     let teapot = Fault::Respond { status: 418, headers, body: "short and stout".into() };
     caller.sim.script(Endpoint::Upload, teapot);
     caller.sim.script(Endpoint::Upload, Fault::ResetBefore);
-    caller.sim.script(Endpoint::Upload, Fault::RefuseToken);
+    caller.sim.script(Endpoint::Upload, Fault::RevokeToken);
     assert!(!caller.sim.is_script_done());
     let body = upload_body("n", DATA);
     let response = caller.upload(&bearer, &body).await;
@@ -24,7 +24,7 @@ async fn a_scripted_fault_happens_once_and_in_order() {
     let bearer = caller.token().await;
     assert_eq!(caller.upload(&bearer, &body).await.status, 200);
     let faults = caller.sim.ledger().faults;
-    let expected = [("reset", 1), ("respond", 1), ("token_refusal", 1)];
+    let expected = [("reset", 1), ("respond", 1), ("token_revoked", 1)];
     assert_eq!(faults, expected.into_iter().collect());
 }
 
@@ -155,7 +155,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         slow_down: 0.1,
         reset: 0.1,
         lost_answer: 0.2,
-        token_refusal: 0.05,
+        token_revoked: 0.05,
         ..FaultRates::default()
     };
     let caller = start(SimConfig { faults, seed: 7, ..quick() }).await;
@@ -192,7 +192,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         assert!(range.contains(&count(name)), "{name}: {}", count(name));
     }
     // The only token was revoked once, and was not in use after that.
-    assert_eq!(count("token_refusal"), 1);
+    assert_eq!(count("token_revoked"), 1);
     assert!(ledger.unauthorized > 500, "{}", ledger.unauthorized);
 }
 

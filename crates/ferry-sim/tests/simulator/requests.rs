@@ -1,4 +1,4 @@
-//! Requests that the simulator accepts, and those that it refuses.
+//! Requests that the simulator accepts, and those that it rejects.
 
 use super::*;
 
@@ -48,7 +48,7 @@ async fn nothing_passes_without_an_access_token_that_lasts() {
 }
 
 #[tokio::test]
-async fn an_upload_with_missing_unknown_or_wrong_fields_is_refused() {
+async fn an_upload_with_missing_unknown_or_wrong_fields_is_rejected() {
     let caller = start(quick()).await;
     let bearer = caller.token().await;
     let with = |field: &str, value: Value| {
@@ -77,7 +77,7 @@ async fn an_upload_with_missing_unknown_or_wrong_fields_is_refused() {
         (with("Data", json!(" \n")), 422),
         (json!("text"), 400),
     ];
-    let refused = cases.len() as u64;
+    let rejected = cases.len() as u64;
     for (body, status) in cases {
         assert_eq!(caller.upload(&bearer, &body).await.status, status, "{body}");
     }
@@ -87,7 +87,7 @@ async fn an_upload_with_missing_unknown_or_wrong_fields_is_refused() {
     let response =
         caller.send(Method::POST, &url, &headers, body.clone()).await.expect("an answer");
     assert_eq!(response.status, 400);
-    assert_eq!(caller.sim.ledger().uploads_refused, refused + 1);
+    assert_eq!(caller.sim.ledger().uploads_rejected, rejected + 1);
     assert_eq!(caller.sim.ledger().accepted(), 0);
 
     let json = "application/JSON; charset=utf-8";
@@ -97,7 +97,7 @@ async fn an_upload_with_missing_unknown_or_wrong_fields_is_refused() {
 }
 
 #[tokio::test]
-async fn a_question_with_missing_unknown_or_wrong_parameters_is_refused() {
+async fn a_question_with_missing_unknown_or_wrong_parameters_is_rejected() {
     let caller = start(quick()).await;
     let bearer = caller.token().await;
     for (query, status) in [
@@ -141,6 +141,6 @@ async fn an_upload_that_is_too_large_is_answered_as_such() {
     let caller = start(SimConfig { max_upload_bytes: 10_000, ..quick() }).await;
     let bearer = caller.token().await;
     let response = caller.upload(&bearer, &upload_body("n", &"x".repeat(20 << 20))).await;
-    assert_eq!((response.status, caller.sim.ledger().uploads_refused), (413, 1));
+    assert_eq!((response.status, caller.sim.ledger().uploads_rejected), (413, 1));
     assert_eq!(caller.upload(&bearer, &upload_body("n", DATA)).await.status, 200);
 }

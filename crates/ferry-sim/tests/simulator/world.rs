@@ -109,7 +109,7 @@ fn the_same_requests_at_the_same_times_get_the_same_responses() {
             lost_answer: 0.1,
             done_otherwise: 0.2,
             unknown_token: 0.1,
-            name_refusal: 0.1,
+            name_rejected: 0.1,
             odd_word: 0.2,
             not_yet: 0.2,
             ..FaultRates::default()
@@ -245,9 +245,9 @@ fn names_of_others_and_rejected_names_are_409() {
     let mut client = Virtual::new(SimConfig { foreign_names, ..quick() });
     assert_eq!(client.upload("theirs", false).response.status, 409);
     assert_eq!(client.upload("theirs", true).response.status, 200);
-    client.world.script(Endpoint::Upload, Fault::RefuseName);
+    client.world.script(Endpoint::Upload, Fault::RejectName);
     assert_eq!(client.upload("theirs", true).response.status, 409, "in spite of Overwrite");
-    client.world.script(Endpoint::Upload, Fault::RefuseName);
+    client.world.script(Endpoint::Upload, Fault::RejectName);
     assert_eq!(client.upload("new", false).response.status, 409);
     assert_eq!(client.world.ledger().names["new"].accepted.len(), 0);
     client.world.script(Endpoint::Status, Fault::OddWord);

@@ -1,4 +1,4 @@
-//! Uploads of one name: order, permission to overwrite, refusals.
+//! Uploads of one name: order, permission to overwrite, rejections.
 
 use ferry_types::domain::submission::Resolution;
 
@@ -100,11 +100,11 @@ fn a_dataset_that_replaces_a_later_one_is_found() {
 #[test]
 fn the_state_rejected_needs_a_rejection_that_is_not_about_an_unknown_upload() {
     let rejected = changed(0, State::Rejected);
-    let refused = arrived(2, Effect::Nothing, 409);
-    let refusal = [sent(2, 1), refused, read(2, Some(409)), rejected.clone()];
-    let known = [vec![claimed(1, 1, true)], refusal.to_vec()].concat();
+    let conflict = arrived(2, Effect::Nothing, 409);
+    let rejection = [sent(2, 1), conflict, read(2, Some(409)), rejected.clone()];
+    let known = [vec![claimed(1, 1, true)], rejection.to_vec()].concat();
     assert_eq!(broken(&trace(known)), [""; 0]);
     let unknown = vec![claimed(1, 1, true), sent(1, 1), arrived(1, Effect::Stored, 200)];
-    assert_eq!(broken(&trace([unknown, refusal.to_vec()].concat())), ["Rejected"]);
+    assert_eq!(broken(&trace([unknown, rejection.to_vec()].concat())), ["Rejected"]);
     assert_eq!(broken(&trace(vec![claimed(1, 1, false), rejected])), ["Rejected"]);
 }
