@@ -80,7 +80,7 @@ fn weight(context: &Context<'_>, has_any: bool, error: &PlatformError) -> Option
         | PlatformError::Ambiguous(_)
         | PlatformError::TimedOut(_)
         | PlatformError::Declined { .. }
-        | PlatformError::Refused { .. } => context.submission.rejection.as_ref().map(|_| NOT_YET),
+        | PlatformError::Rejected { .. } => context.submission.rejection.as_ref().map(|_| NOT_YET),
         PlatformError::Credentials(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Throttled { .. }

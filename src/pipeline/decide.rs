@@ -137,7 +137,7 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
         | PlatformError::TimedOut(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Declined { .. }
-        | PlatformError::Refused { .. } => Signal::Unhealthy(error.to_string()),
+        | PlatformError::Rejected { .. } => Signal::Unhealthy(error.to_string()),
     }
 }
 
@@ -186,7 +186,7 @@ pub(super) fn after_error(
         | PlatformError::Unreadable(_)
         | PlatformError::TooLarge { .. }
         | PlatformError::Declined { .. }
-        | PlatformError::Refused { .. } => {
+        | PlatformError::Rejected { .. } => {
             retry_or_fail(context, kind, ReasonCode::Transient, error, base)
         }
     }

@@ -12,7 +12,7 @@ closed_set! {
         /// Upload once more unchanged, and hold the submission if the Platform rejects that.
         #[default]
         Hold = "hold",
-        /// The same, and after a refusal one more attempt that overwrites what is there.
+        /// The same, and after a rejection one more attempt that overwrites what is there.
         Overwrite = "overwrite",
     }
 }

@@ -95,7 +95,7 @@ impl PlatformResponse {
             302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.quoted(scrubber, rows)),
             425 => PlatformError::Transient(self.quoted(scrubber, rows)),
             400..500 => {
-                PlatformError::Refused { status, words: self.readable(scrubber, rows, WORDS) }
+                PlatformError::Rejected { status, words: self.readable(scrubber, rows, WORDS) }
             }
             _ => PlatformError::Transient(self.quoted(scrubber, rows)),
         })

@@ -148,7 +148,7 @@ fn a_requested_delay_spends_no_attempt_and_throttles_the_account() {
 #[test]
 fn denied_credentials_stop_the_account_and_leave_the_submission_as_it_is() {
     for kind in StepKind::PLATFORM_KINDS {
-        let transition = decide(kind, PlatformError::Credentials("refused".into()), DEADLINE + 1);
+        let transition = decide(kind, PlatformError::Credentials("denied".into()), DEADLINE + 1);
         assert_eq!(transition.state(), kind.waiting_state(), "not even the deadline fails it");
         assert!(matches!(transition.signal, Signal::CredentialsDenied(_)));
         assert_eq!(transition.attempt_spent, kind != StepKind::Upload);

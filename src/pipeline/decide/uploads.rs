@@ -11,7 +11,7 @@ use ferry_types::domain::account::Signal;
 use ferry_types::domain::outcome::PlatformError;
 use ferry_types::domain::submission::{Next, Outcome, Reason, ReasonCode, StepKind, Transition};
 
-/// Time for which nothing may be at the address of an upload before that counts as the refusal of one whose
+/// Time for which nothing may be at the address of an upload before that counts as the rejection of one whose
 /// predecessor may have arrived: a server that restarts, or a route that is moved, takes less.
 pub(super) const WRONG_ADDRESS: Duration = Duration::from_mins(5);
 
@@ -39,8 +39,8 @@ pub(in crate::pipeline) fn after_upload(
                 ..Transition::to(Next::Held)
             }
         }
-        Err(PlatformError::Refused { status, words }) => rejected(context, status, &words),
-        Err(PlatformError::WrongAddress { status, what }) if context.is_lasting_refusal() => {
+        Err(PlatformError::Rejected { status, words }) => rejected(context, status, &words),
+        Err(PlatformError::WrongAddress { status, what }) if context.is_lasting_rejection() => {
             let signal = Signal::Unhealthy(what.clone());
             Transition { signal, ..rejected(context, status, &what) }
         }
@@ -162,8 +162,8 @@ impl Context<'_> {
     }
 
     /// True if an upload may have arrived before this one, and that nothing is at the address now is the
-    /// refusal of this one: it has lasted, or answers the attempt that may overwrite after a refusal.
-    fn is_lasting_refusal(&self) -> bool {
+    /// rejection of this one: it has lasted, or answers the attempt that may overwrite after a rejection.
+    fn is_lasting_rejection(&self) -> bool {
         let code = self.submission.reason.as_ref().map(|reason| reason.code);
         self.ambiguity().is_some()
             && (code == Some(ReasonCode::AlreadyExists)

@@ -26,7 +26,7 @@ fn uploads(world: &World) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_suspended_worker_sends_nothing_once_its_leases_are_over_and_nothing_is_misjudged() {
-    // The response takes a while, and a name that exists is refused with 400, in other words.
+    // The response takes a while, and a name that exists is rejected with 400, in other words.
     let (dialect, latency) = (Dialect::named("german"), Duration::from_millis(400));
     assert!(dialect.is_some());
     // A process that is suspended within a transaction of SQLite keeps the lock of the file; with Redis

@@ -261,7 +261,7 @@ async fn bytes_that_are_no_text_are_counted_and_not_shown() {
         [b"HTTP/1.1 400 Bad\r\nContent-Length: 4\r\n\r\n".as_slice(), b"\x01\x02\x03\x04"];
     let refused = raw(refused.concat()).upload(upload("n")).await;
     let words = "4 bytes that are no text".to_owned();
-    assert_eq!(refused, Err(PlatformError::Refused { status: 400, words }));
+    assert_eq!(refused, Err(PlatformError::Rejected { status: 400, words }));
 }
 
 #[tokio::test]

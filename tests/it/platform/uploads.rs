@@ -238,7 +238,7 @@ async fn an_answer_that_does_not_come_in_time_is_ambiguous() {
         assert_eq!(sim.ledger().accepted(), 1);
         // Tried once more unchanged, it says that something is there.
         let again = platform.upload(upload("n")).await;
-        assert!(matches!(again, Err(PlatformError::Refused { .. })), "{again:?}");
+        assert!(matches!(again, Err(PlatformError::Rejected { .. })), "{again:?}");
         assert!(sim.ledger().doubled().is_empty());
     }
 }
@@ -255,17 +255,17 @@ async fn a_rejection_has_the_words_of_the_platform() {
     ] {
         let (_, response) = upload_through(says(status, body)).await;
         let words = if words.is_empty() { body } else { words }.to_owned();
-        assert_eq!(response, Err(PlatformError::Refused { status, words }));
+        assert_eq!(response, Err(PlatformError::Rejected { status, words }));
     }
     let (_, response) = upload_through(says(400, "\u{e4}".repeat(5000))).await;
-    let Err(PlatformError::Refused { words, .. }) = response else { panic!("{response:?}") };
+    let Err(PlatformError::Rejected { words, .. }) = response else { panic!("{response:?}") };
     assert_eq!(words, "\u{e4}".repeat(500) + "…");
 }
 
 #[tokio::test]
 async fn a_rejection_is_one_even_if_its_body_is_too_long_or_too_slow() {
     let (sim, response) = upload_through(says(413, "x".repeat(1 << 20))).await;
-    assert!(matches!(response, Err(PlatformError::Refused { status: 413, .. })), "{response:?}");
+    assert!(matches!(response, Err(PlatformError::Rejected { status: 413, .. })), "{response:?}");
     drop(sim);
     let (sim, _) = start(quick()).await;
     let platform = client(account_at(&sim.token_url(), &sim.api_url()), impatient(), 0);
@@ -273,7 +273,7 @@ async fn a_rejection_is_one_even_if_its_body_is_too_long_or_too_slow() {
     for fault in [Fault::CutBody, Fault::SlowBody(Duration::from_millis(100))] {
         sim.script(Endpoint::Upload, fault);
         let response = platform.upload(upload("n")).await;
-        assert!(matches!(response, Err(PlatformError::Refused { .. })), "{response:?}");
+        assert!(matches!(response, Err(PlatformError::Rejected { .. })), "{response:?}");
     }
 }
 
@@ -282,7 +282,7 @@ async fn an_upload_that_is_too_large_is_rejected() {
     let (sim, platform) = start(SimConfig { max_upload_bytes: 1 << 16, ..quick() }).await;
     let data = format!("{DATA}{}", "x".repeat(8 << 20));
     let response = platform.upload(Upload { data: &data, ..upload("n") }).await;
-    assert!(matches!(response, Err(PlatformError::Refused { status: 413, .. })), "{response:?}");
+    assert!(matches!(response, Err(PlatformError::Rejected { status: 413, .. })), "{response:?}");
     assert_eq!(sim.ledger().accepted(), 0);
 }
 
@@ -335,7 +335,7 @@ async fn a_retry_after_that_is_no_delay_counts_as_absent_on_any_status() {
         let (_, response) = upload_through(says_with(200, ("retry-after", value), token)).await;
         assert_eq!(response.as_deref(), Ok(token), "{value}");
         let (_, response) = upload_through(says_with(400, ("retry-after", value), "")).await;
-        assert!(matches!(response, Err(PlatformError::Refused { .. })), "{value}: {response:?}");
+        assert!(matches!(response, Err(PlatformError::Rejected { .. })), "{value}: {response:?}");
     }
 }
 

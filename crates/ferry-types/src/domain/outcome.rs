@@ -90,7 +90,7 @@ pub enum PlatformError {
     Credentials(String),
     /// The Platform understood the upload and does not take it.
     #[error("the Platform rejected the upload ({status}): {words}")]
-    Refused {
+    Rejected {
         /// The HTTP status.
         status: u16,
         /// The Platform's own words, shortened.

@@ -1,8 +1,8 @@
-//! Uploads that may have arrived, and refusals after them.
+//! Uploads that may have arrived, and rejections after them.
 
 use super::*;
 
-/// Upload that may have arrived before a refusal.
+/// Upload that may have arrived before a rejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
     /// An upload of the submission itself.
@@ -33,8 +33,8 @@ fn ambiguous(before: Before, parts: &SubmissionParts) -> (Submission, Option<Sub
     (parts.into(), mark)
 }
 
-fn refusal(status: u16, words: &str) -> Result<String, PlatformError> {
-    Err(PlatformError::Refused { status, words: words.to_owned() })
+fn rejection(status: u16, words: &str) -> Result<String, PlatformError> {
+    Err(PlatformError::Rejected { status, words: words.to_owned() })
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn every_rejection_after_an_upload_that_may_have_arrived_is_a_persons_decision()
         let parts = SubmissionParts { overwrite, ..submission(State::Uploading) };
         let (submission, name_mark) = ambiguous(before, &parts);
         let context = Context { name_mark, ..context(&submission, 0, &policy) };
-        let transition = after_upload(&context, refusal(status, "belegt"));
+        let transition = after_upload(&context, rejection(status, "belegt"));
         assert_eq!(transition.next, Next::Held, "{before:?} {overwrite} {status}");
         assert_eq!(transition.upload_ambiguous, before == Before::Own);
         let reason = transition.reason.unwrap();
@@ -77,7 +77,7 @@ fn no_decision_depends_on_the_words_of_a_rejection() {
             };
             let context = Context { name_mark, ..context(&submission, 0, &policy) };
             let decided = words.map(|words| {
-                let transition = after_upload(&context, refusal(409, words));
+                let transition = after_upload(&context, rejection(409, words));
                 let reason = transition.reason.map(|reason| reason.code);
                 Transition { reason: reason.map(|code| Reason::new(code, "")), ..transition }
             });
@@ -95,7 +95,7 @@ fn each_rejection_gets_one_attempt_that_overwrites_if_the_configuration_permits_
         let (submission, name_mark) = ambiguous(before, &parts);
         let first = Context { name_mark, ..context(&submission, 0, &policy) };
         assert!(!may_overwrite(&first), "the first attempt is unchanged");
-        let transition = after_upload(&first, refusal(409, "exists"));
+        let transition = after_upload(&first, rejection(409, "exists"));
         if before == Before::Later {
             assert_eq!(transition.next, Next::Held, "never over a later dataset");
             continue;
@@ -107,7 +107,7 @@ fn each_rejection_gets_one_attempt_that_overwrites_if_the_configuration_permits_
         let submission = of(&parts);
         let second = Context { name_mark, ..context(&submission, 0, &policy) };
         assert!(may_overwrite(&second), "{before:?}");
-        let transition = after_upload(&second, refusal(409, "exists"));
+        let transition = after_upload(&second, rejection(409, "exists"));
         assert_eq!(transition.next, Next::Held, "there is no third: {before:?}");
         let hold = Policy::default();
         assert!(!may_overwrite(&Context { policy: &hold, ..second }), "a person decides");
@@ -129,7 +129,7 @@ fn an_address_where_nothing_is_counts_as_a_rejection_only_once_it_has_lasted() {
         .flat_map(|(before, policy)| [404, 405, 410, 421].map(|status| (before, policy, status)))
     {
         let policy = Policy { ambiguous_upload, ..Policy::default() };
-        // Whatever failed before, for however long, was no such refusal.
+        // Whatever failed before, for however long, was no such rejection.
         let mut parts = SubmissionParts { failures: 900, ..submission(State::Uploading) };
         parts.reason = Some(Reason::new(ReasonCode::Transient, "no connection"));
         let (mut taken, mut overwrote) = (Duration::ZERO, 0);
@@ -208,7 +208,7 @@ fn throttling_does_not_settle_an_ambiguous_upload() {
 
 #[test]
 fn a_rejection_is_the_platforms_decision() {
-    let error = PlatformError::Refused { status: 409, words: "exists".into() };
+    let error = PlatformError::Rejected { status: 409, words: "exists".into() };
     let transition = decide(StepKind::Upload, error, 0);
     assert_eq!(transition.next, Next::End(Outcome::Rejected));
     assert_eq!(code(&transition), Some(ReasonCode::UploadRejected));

@@ -21,8 +21,8 @@ fn declined() -> PlatformError {
     PlatformError::Declined { may_be_outage: false, what: "answered 400".into() }
 }
 
-fn refused() -> PlatformError {
-    PlatformError::Refused { status: 409, words: "exists".into() }
+fn rejected() -> PlatformError {
+    PlatformError::Rejected { status: 409, words: "exists".into() }
 }
 
 /// A submission that was accepted at 0, whose step of this kind is due, and whose upload is ambiguous.
@@ -59,7 +59,7 @@ fn what_ends_a_step_if_it_lasts_does_so_whatever_errors_come_between() {
     let (upload, poll, collect) = (StepKind::Upload, StepKind::Poll, StepKind::Collect);
     let rules = [
         (upload, false, nothing(), State::Held, 16),
-        (upload, false, refused(), State::Held, 16),
+        (upload, false, rejected(), State::Held, 16),
         (poll, false, PlatformError::UnknownToken, State::Failed, 10),
         (collect, false, PlatformError::UnknownToken, State::Failed, 45),
         (collect, false, not_yet(), State::Failed, 45),
@@ -154,7 +154,7 @@ fn ending() -> impl Strategy<Value = (StepKind, bool, PlatformError)> {
     let unreadable = || PlatformError::Unreadable("odd".into());
     select(vec![
         (upload, false, nothing()),
-        (upload, false, refused()),
+        (upload, false, rejected()),
         (poll, false, PlatformError::UnknownToken),
         (collect, false, PlatformError::UnknownToken),
         (collect, false, not_yet()),

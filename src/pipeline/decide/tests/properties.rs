@@ -15,8 +15,8 @@ pub(super) fn error() -> impl Strategy<Value = PlatformError> {
         (delay, any::<bool>()).prop_map(|(retry_after, ambiguous)| {
             PlatformError::Throttled { retry_after, ambiguous, is_rate: false, what: "wait".into() }
         }),
-        Just(PlatformError::Credentials("refused".into())),
-        (400_u16..500).prop_map(|status| PlatformError::Refused { status, words: "no".into() }),
+        Just(PlatformError::Credentials("denied".into())),
+        (400_u16..500).prop_map(|status| PlatformError::Rejected { status, words: "no".into() }),
         Just(PlatformError::Unsent("no connection".into())),
         Just(PlatformError::WrongAddress { status: 404, what: "nothing is there".into() }),
         Just(PlatformError::Unreadable("odd".into())),
@@ -117,8 +117,8 @@ proptest! {
         let (submission, name_mark) = (of(&parts), is_marked.then(|| SubmissionId::new(timestamp(0), 0)));
         let context = Context { name_mark, ..context(&submission, now, &policy) };
         let decide = |words: String| {
-            let refused = PlatformError::Refused { status, words };
-            let decided = after_upload(&context, Err(refused));
+            let rejected = PlatformError::Rejected { status, words };
+            let decided = after_upload(&context, Err(rejected));
             (decided.reason.map(|reason| reason.code), Transition { reason: None, ..decided })
         };
         prop_assert_eq!(decide(words.0), decide(words.1));
