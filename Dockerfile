@@ -40,7 +40,7 @@ ENV FERRY_STORE=sqlite:/var/lib/ferry/ferry.db \
     FERRY_METRICS_LISTEN=0.0.0.0:9464 \
     FERRY_LOG_FORMAT=json
 EXPOSE 8600 9464
-# `nonroot` as a number, because Kubernetes' `runAsNonRoot` refuses names.
+# `nonroot` as a number, because Kubernetes' `runAsNonRoot` accepts no names.
 USER 65532:65532
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/ferry"]

@@ -40,7 +40,7 @@ class Receiver(BaseHTTPRequestHandler):
         try:
             notice = WEBHOOK.verify(body, dict(self.headers))
         except WebhookVerificationError as error:
-            print(f"refused: {error}", file=sys.stderr)
+            print(f"not accepted: {error}", file=sys.stderr)
             return self.answer(400)
         # A webhook that was not answered in time is delivered again, with the same id.
         if self.headers["webhook-id"] not in received:

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Submits a dataset to `ferry serve` with curl, waits for the outcome, and prints the results or the
 # feedback: submit.sh FILE [NAME]. FERRY_URL says where the server is, FERRY_KEY is an API key, if one
-# is needed. Ends with 0 if it was completed, 2 without FILE, 3 if the server refused it, 4 if the
-# Platform rejected it, and 1 otherwise.
+# is needed. Ends with 0 if it was completed, 2 without FILE, 3 if it is invalid, 4 if the Platform
+# rejected it, and 1 otherwise.
 set -eu
 
 case $# in 1 | 2) ;; *) echo "usage: submit.sh FILE [NAME]" >&2; exit 2 ;; esac

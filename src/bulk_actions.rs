@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ferry_store::selection::Selection;
 use ferry_store::{Cursor, DamagedRecord, Filter, Page, Store, StoreError, SubmissionDetail};
-use ferry_types::contract::BulkRefusal;
+use ferry_types::contract::BulkUnchanged;
 use ferry_types::domain::submission::{OperatorAction, SameName, State, Submission};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -43,7 +43,7 @@ pub struct BulkReport {
     pub has_more: bool,
     /// Position of the next batch; none if nothing is left.
     pub next: Option<Cursor>,
-    refused: BTreeMap<&'static str, BulkRefusal>,
+    unchanged: BTreeMap<&'static str, BulkUnchanged>,
 }
 
 impl Bulk {
@@ -80,9 +80,9 @@ impl Bulk {
             seen += (page.found.len() + page.damaged.len()) as u64;
             for found in page.found {
                 let id = found.submission.id;
-                match self.refusal(store, &found.submission, now).await? {
+                match self.obstacle(store, &found.submission, now).await? {
                     None => plan.change(id),
-                    Some((code, message)) => plan.refuse(Some(id), code, message),
+                    Some((code, message)) => plan.leave(Some(id), code, message),
                 }
             }
             cursor = page.next;
@@ -96,7 +96,7 @@ impl Bulk {
     }
 
     /// Returns the next batch: the submissions that the planner allows, each of which is to be performed
-    /// and recorded, and a report with those that it refuses.
+    /// and recorded, and a report with those that stay unchanged.
     pub async fn batch(
         &self,
         store: &dyn Store,
@@ -109,15 +109,15 @@ impl Bulk {
         let mut allowed = Vec::new();
         for found in page.found {
             let id = found.submission.id;
-            match self.refusal(store, &found.submission, now).await? {
+            match self.obstacle(store, &found.submission, now).await? {
                 None => allowed.push(id),
-                Some((code, message)) => report.refuse(Some(id), code, message),
+                Some((code, message)) => report.leave(Some(id), code, message),
             }
         }
         Ok((allowed, report))
     }
 
-    /// The next page of those that match; those of it that cannot be read are refused.
+    /// The next page of those that match; those of it that cannot be read stay unchanged.
     async fn page(
         &self,
         store: &dyn Store,
@@ -139,10 +139,10 @@ impl Bulk {
                 Ok(Some(found)) => page.found.push(found),
                 Ok(None) => {
                     let missing = StoreError::NotFound(*id).to_string();
-                    report.refuse(Some(*id), NOT_FOUND, missing);
+                    report.leave(Some(*id), NOT_FOUND, missing);
                 }
                 Err(error @ StoreError::Damaged { .. }) => {
-                    report.refuse(Some(*id), DAMAGED, error.to_string());
+                    report.leave(Some(*id), DAMAGED, error.to_string());
                 }
                 Err(error) => return Err(error),
             }
@@ -161,8 +161,8 @@ impl Bulk {
         perform(self.action, store, id, self.deadline).await
     }
 
-    /// The refusal that the action would get, as a word and a message.
-    async fn refusal(
+    /// Reason why the action would leave the submission unchanged, as a word and a message.
+    async fn obstacle(
         &self,
         store: &dyn Store,
         submission: &Submission,
@@ -175,7 +175,7 @@ impl Bulk {
             SameName::default()
         };
         let planned = self.action.plan(submission, &same_name, self.deadline, now);
-        Ok(planned.err().map(|refusal| (refusal.code(), refusal.to_string())))
+        Ok(planned.err().map(|error| (error.code(), error.to_string())))
     }
 }
 
@@ -216,9 +216,9 @@ const DAMAGED: &str = "damaged";
 const NOT_FOUND: &str = "not_found";
 
 impl BulkReport {
-    /// Those that were refused, or would be, by reason.
-    pub fn refused(&self) -> Vec<BulkRefusal> {
-        self.refused.values().cloned().collect()
+    /// Those that were left unchanged, or would be, by reason.
+    pub fn unchanged(&self) -> Vec<BulkUnchanged> {
+        self.unchanged.values().cloned().collect()
     }
 
     /// Records the end of the action on one submission; an error if the store failed.
@@ -230,14 +230,14 @@ impl BulkReport {
         match performed {
             Ok(_) => self.change(id),
             // It changed since the page was read.
-            Err(StoreError::NotAllowed(refusal)) => {
-                self.refuse(Some(id), refusal.code(), refusal.to_string());
+            Err(StoreError::NotAllowed(error)) => {
+                self.leave(Some(id), error.code(), error.to_string());
             }
             Err(error @ StoreError::NotFound(_)) => {
-                self.refuse(Some(id), NOT_FOUND, error.to_string());
+                self.leave(Some(id), NOT_FOUND, error.to_string());
             }
             Err(error @ StoreError::Damaged { .. }) => {
-                self.refuse(Some(id), DAMAGED, error.to_string());
+                self.leave(Some(id), DAMAGED, error.to_string());
             }
             Err(error) => return Err(error),
         }
@@ -250,14 +250,14 @@ impl BulkReport {
         self.examples.extend(batch.examples);
         self.examples.truncate(EXAMPLES);
         self.next = batch.next;
-        for (code, more) in batch.refused {
-            match self.refused.get_mut(code) {
+        for (code, more) in batch.unchanged {
+            match self.unchanged.get_mut(code) {
                 Some(known) => {
                     known.count += more.count;
                     known.examples.extend(more.examples);
                     known.examples.truncate(EXAMPLES);
                 }
-                None => _ = self.refused.insert(code, more),
+                None => _ = self.unchanged.insert(code, more),
             }
         }
     }
@@ -269,19 +269,19 @@ impl BulkReport {
         }
     }
 
-    fn refuse(&mut self, id: Option<SubmissionId>, code: &'static str, message: String) {
+    fn leave(&mut self, id: Option<SubmissionId>, code: &'static str, message: String) {
         let none =
-            || BulkRefusal { code: code.to_owned(), message, count: 0, examples: Vec::new() };
-        let refusal = self.refused.entry(code).or_insert_with(none);
-        refusal.count += 1;
-        if refusal.examples.len() < EXAMPLES {
-            refusal.examples.extend(id);
+            || BulkUnchanged { code: code.to_owned(), message, count: 0, examples: Vec::new() };
+        let group = self.unchanged.entry(code).or_insert_with(none);
+        group.count += 1;
+        if group.examples.len() < EXAMPLES {
+            group.examples.extend(id);
         }
     }
 
     fn damaged(&mut self, records: &[DamagedRecord]) {
         for record in records {
-            self.refuse(record.id.parse().ok(), DAMAGED, record.to_string());
+            self.leave(record.id.parse().ok(), DAMAGED, record.to_string());
         }
     }
 }

@@ -47,8 +47,8 @@ metrics! {
         paused: Gauge<(Account, PausedBy)> = "ferry_account_paused";
         /// 1 while the account is throttled.
         throttled: Gauge<Account> = "ferry_account_throttled";
-        /// Requests in a second that the account makes at most, because the Platform refused more; 0 if no
-        /// refusal has shown that.
+        /// Requests in a second that the account makes at most, because the Platform responds 429 to more; 0 if no
+        /// 429 has shown that.
         learned: Gauge<Account> = "ferry_account_learned_requests_per_second";
         /// Circuit breaker of the account: 0 if it is closed, or half-open without a step to probe with; 1 if
         /// it is open; 0.5 if it is half-open, for one probe at a time.

@@ -129,7 +129,7 @@ fn kind_of(error: &StoreError) -> StoreErrorKind {
             StoreErrorKind::NotAllowed
         }
         StoreError::Damaged { .. } | StoreError::Unusable(_) => StoreErrorKind::Unusable,
-        StoreError::WriteRefused { .. } | StoreError::Unavailable { .. } => {
+        StoreError::NotWritable { .. } | StoreError::Unavailable { .. } => {
             StoreErrorKind::Unavailable
         }
     }

@@ -128,7 +128,7 @@ pub fn start(
             LogFormat::Pretty => writer,
             LogFormat::Json => writer.escaping_json(),
         });
-    // A second subscriber is refused; the first one stays.
+    // A second subscriber is not installed; the first one stays.
     let _ = match format {
         LogFormat::Pretty => builder.fmt_fields(EscapedFields).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

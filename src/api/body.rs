@@ -78,7 +78,7 @@ pub(super) async fn receive(
     let mut frames = Decoded::new(body, encoding, shared, &owner)?;
     let mut arrival = Arrival::new(&shared.slots, owner, shared.parts.limits.client_timeout);
     let mut bytes = Vec::new();
-    let refused = loop {
+    let error = loop {
         match arrival.next(&mut frames).await? {
             None => {
                 // A body may take minutes.
@@ -99,7 +99,7 @@ pub(super) async fn receive(
         }
     };
     discard(frames.into_rest());
-    Err(refused)
+    Err(error)
 }
 
 /// Makes room for `size` bytes, which have arrived, and half as many that may follow; never for what was

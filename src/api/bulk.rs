@@ -139,7 +139,7 @@ struct Waiting {
 /// A line that was checked, and the room for its submission.
 enum Checked<'a> {
     Ready(Box<NewSubmission>, Reservation<'a>),
-    Refused(ApiError),
+    Invalid(ApiError),
 }
 
 impl Receiver {
@@ -150,7 +150,7 @@ impl Receiver {
             // A stream may last for days.
             if let Err(error) = Keys::check(self.shared.parts.keys.as_ref(), &self.caller) {
                 let first = batch.lines.first().map_or(last + 1, |(number, _)| *number);
-                let _ = self.send(&[self.refused(first, error)]).await;
+                let _ = self.send(&[self.failed(first, error)]).await;
                 return;
             }
             let responses = self.store(batch.lines).await;
@@ -159,14 +159,14 @@ impl Receiver {
             }
             if let Some(end) = batch.end {
                 if let End::Broken(error) = end {
-                    let _ = self.send(&[self.refused(last + 1, error)]).await;
+                    let _ = self.send(&[self.failed(last + 1, error)]).await;
                 }
                 return;
             }
             if self.shared.parts.shutdown.is_draining() {
                 let what = "the server stops; lines from this one on were not stored";
                 let error = ApiError::new(ProblemKind::Busy, what);
-                let _ = self.send(&[self.refused(last + 1, error)]).await;
+                let _ = self.send(&[self.failed(last + 1, error)]).await;
                 return;
             }
         }
@@ -181,7 +181,7 @@ impl Receiver {
         }
         let new = |checked: &Checked<'_>| match checked {
             Checked::Ready(new, _) => Some((**new).clone()),
-            Checked::Refused(_) => None,
+            Checked::Invalid(_) => None,
         };
         let batch: Vec<NewSubmission> = checked.iter().filter_map(new).collect();
         let accepted = if batch.is_empty() {
@@ -193,7 +193,7 @@ impl Receiver {
         let response = |(checked, line): (Checked<'_>, u64)| {
             let room = match checked {
                 Checked::Ready(_, room) => room,
-                Checked::Refused(error) => return self.refused(line, error),
+                Checked::Invalid(error) => return self.failed(line, error),
             };
             match accepted.as_mut().map(Iterator::next) {
                 Ok(Some(Accepted::New(id))) => {
@@ -203,9 +203,9 @@ impl Receiver {
                 Ok(Some(Accepted::Duplicate(id))) => {
                     BulkResponse { line, id: Some(id), duplicate: true, error: None }
                 }
-                Ok(Some(Accepted::Conflict(id))) => self.refused(line, ApiError::conflict(id)),
-                Ok(None) => self.refused(line, ApiError::internal("the store gave no response")),
-                Err(error) => self.refused(line, error.clone()),
+                Ok(Some(Accepted::Conflict(id))) => self.failed(line, ApiError::conflict(id)),
+                Ok(None) => self.failed(line, ApiError::internal("the store gave no response")),
+                Err(error) => self.failed(line, error.clone()),
             }
         };
         checked.into_iter().zip(numbers).map(response).collect()
@@ -226,7 +226,7 @@ impl Receiver {
                 let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
                 // A line of three kilobytes may have a thousand problems.
                 prepared.map_err(|error| {
-                    let error = caller.refusal(error).shortened(room.clamp(1, LINE_PROBLEMS));
+                    let error = caller.api_error(error).shortened(room.clamp(1, LINE_PROBLEMS));
                     room = room.saturating_sub(error.problem.problems.len());
                     error
                 })
@@ -243,10 +243,10 @@ impl Receiver {
             let room = self.shared.capacity.room(self.shared.store(), &new.account).await?;
             Ok(Checked::Ready(Box::new(new), room))
         };
-        admitted.await.unwrap_or_else(Checked::Refused)
+        admitted.await.unwrap_or_else(Checked::Invalid)
     }
 
-    fn refused(&self, line: u64, error: ApiError) -> BulkResponse {
+    fn failed(&self, line: u64, error: ApiError) -> BulkResponse {
         let mut problem = error.problem;
         problem.instance = Some(self.request.clone());
         BulkResponse { line, id: None, duplicate: false, error: Some(*problem) }

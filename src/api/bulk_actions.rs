@@ -114,7 +114,7 @@ fn view(report: BulkReport, dry_run: bool, caller: &Caller) -> Result<BulkAction
     Ok(BulkActionView {
         dry_run,
         changed: report.changed,
-        refused: report.refused(),
+        unchanged: report.unchanged(),
         examples: report.examples,
         has_more: report.has_more,
         pinned,

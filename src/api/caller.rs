@@ -77,7 +77,7 @@ impl Caller {
     }
 
     /// The error for which a request was not accepted, without the names of accounts that it does not see.
-    pub(super) fn refusal(&self, error: IntakeError) -> ApiError {
+    pub(super) fn api_error(&self, error: IntakeError) -> ApiError {
         match error {
             IntakeError::UnknownAccount { account, .. } if self.accounts.is_some() => {
                 ApiError::field("account", format!("`{account}` is not configured on this server"))

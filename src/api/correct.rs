@@ -132,7 +132,7 @@ pub(super) async fn correct(
 ) -> Result<Answered, ApiError> {
     let earlier = found.submission;
     let base = request.base.unwrap_or(earlier.id);
-    let edits = Edits::of(request.edits).map_err(refusal)?;
+    let edits = Edits::of(request.edits).map_err(invalid_edits)?;
     let revising = Revising { earlier, edits, base };
     if request.dry_run {
         let view = revising.check(&shared, &caller).await?;
@@ -142,7 +142,7 @@ pub(super) async fn correct(
     Ok(Answered { status, view })
 }
 
-pub(super) fn refusal(error: EditError) -> ApiError {
+pub(super) fn invalid_edits(error: EditError) -> ApiError {
     ApiError::field("edits", error)
 }
 
@@ -159,7 +159,7 @@ impl Revising {
         let memory = reserve(shared, caller, bytes.saturating_mul(2))?;
         let (payload, edits) = (payload(shared, &self.earlier).await?, self.edits.clone());
         let corrected = compute(bytes, move || corrected(&payload, &edits)).await;
-        Ok((corrected.map_err(refusal)?, memory))
+        Ok((corrected.map_err(invalid_edits)?, memory))
     }
 
     /// Checks the dataset, and submits nothing.
@@ -200,7 +200,7 @@ impl Revising {
         let prepared = compute(self.earlier.payload_bytes, move || {
             intake.parts.intake.prepare(request, &SourceLabels::default())
         });
-        let mut prepared = prepared.await.map_err(|error| of.refusal(error))?;
+        let mut prepared = prepared.await.map_err(|error| of.api_error(error))?;
         prepared.new.revision_of = Some(self.earlier.id);
         let room = shared.capacity.room(shared.store(), &prepared.new.account).await?;
         let accepted = shared.parts.intake.accept(vec![prepared.new]).await?;

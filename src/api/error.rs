@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::pipeline::IntakeError;
-use ferry_store::{StoreError, WriteRefusal};
+use ferry_store::{StoreError, UnwritableReason};
 use ferry_types::contract::{Problem, ProblemKind, RowProblem};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Report, Table, grouped};
@@ -14,8 +14,8 @@ use ferry_types::domain::dataset::{Report, Table, grouped};
 /// A dataset's problems are listed up to this many.
 const MOST_PROBLEMS: usize = 1000;
 
-/// Delay after which a client may try a write again that the store refused: an operator must act.
-const REFUSAL_DELAY: Duration = Duration::from_secs(30);
+/// Delay after which a client may try a write again that the store did not accept: an operator must act.
+const UNWRITABLE_DELAY: Duration = Duration::from_secs(30);
 
 /// A request that was not done.
 #[derive(Debug, Clone)]
@@ -141,14 +141,14 @@ impl From<StoreError> for ApiError {
                 tracing::error!(%error, "the store cannot be used");
                 Self::new(ProblemKind::Internal, "the store cannot be used; the log says why")
             }
-            StoreError::WriteRefused { refusal, .. } => {
+            StoreError::NotWritable { reason, .. } => {
                 tracing::debug!(%error, "a request failed");
-                let kind = match refusal {
-                    WriteRefusal::Full => ProblemKind::StoreFull,
+                let kind = match reason {
+                    UnwritableReason::Full => ProblemKind::StoreFull,
                     _ => ProblemKind::StoreReadOnly,
                 };
-                let detail = format!("the store {refusal}; nothing was stored, try again later");
-                Self::new(kind, detail).retry_after(REFUSAL_DELAY)
+                let detail = format!("the store {reason}; nothing was stored, try again later");
+                Self::new(kind, detail).retry_after(UNWRITABLE_DELAY)
             }
             StoreError::Unavailable { .. } => {
                 tracing::debug!(%error, "a request failed");

@@ -65,9 +65,9 @@ where
         _ => routing::get(handler),
     };
     let writes = method != Method::GET;
-    let refusals: &'static [ProblemKind] =
+    let problems: &'static [ProblemKind] =
         if writes { &[ProblemKind::StoreReadOnly, ProblemKind::StoreFull] } else { &[] };
-    let describe = describes(move |operation| purpose(H::describe(operation)).problems(refusals));
+    let describe = describes(move |operation| purpose(H::describe(operation)).problems(problems));
     Route { method, path, role, response, describe: Some(describe) }
 }
 

@@ -106,7 +106,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        // What shrinks is never refused.
+        // A smaller reservation is always granted.
         let _ = self.resize(0);
     }
 }

@@ -123,7 +123,7 @@ async fn prepare<T: DatasetRequest + 'static>(
         let (request, traceparent) = dataset.read()?;
         let request = complete(request, traceparent)?;
         let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
-        Ok((prepared.map_err(|error| caller.refusal(error))?, memory))
+        Ok((prepared.map_err(|error| caller.api_error(error))?, memory))
     })
     .await
 }

@@ -100,7 +100,7 @@ pub(super) async fn wait_or_show(
 }
 
 /// A request that is wrong for another reason than its texts.
-pub(super) fn refused(error: IntakeError, file: &Path) -> CliError {
+pub(super) fn intake_error(error: IntakeError, file: &Path) -> CliError {
     let exit = match &error {
         IntakeError::Dataset(_) | IntakeError::TooLarge { .. } => Exit::Invalid,
         IntakeError::Field { .. }

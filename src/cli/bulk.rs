@@ -43,7 +43,7 @@ impl Matching {
     ) -> Result<Exit, CliError> {
         let bulk = Bulk::new(action, self.selection, app.config.policy.deadline);
         let plan = bulk.plan(app.store.as_ref(), MOST, app.clock.now()).await?;
-        if plan.changed == 0 && plan.refused().is_empty() && !plan.has_more && !ui.json {
+        if plan.changed == 0 && plan.unchanged().is_empty() && !plan.has_more && !ui.json {
             let location = app.store.location();
             ui.print_note(format!(
                 "nothing in the store {location} matches that `{verb}` would change"
@@ -56,7 +56,7 @@ impl Matching {
         }
         if plan.changed == 0 && !plan.has_more {
             print(&plan, verb, false, ui)?;
-            return Ok(if plan.refused().is_empty() { Exit::Done } else { Exit::Failed });
+            return Ok(if plan.unchanged().is_empty() { Exit::Done } else { Exit::Failed });
         }
         if !self.yes {
             confirm(&plan, verb, ui)?;
@@ -99,7 +99,7 @@ async fn run(
         ui.warning("interrupted: the rest was left as it is; run it again to continue");
         return Ok(Exit::Failed);
     }
-    Ok(if receipt.refused().is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if receipt.unchanged().is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 /// Asks on the terminal; elsewhere a flag has to confirm.
@@ -126,13 +126,13 @@ fn counted(plan: &BulkReport) -> String {
 
 /// Prints a plan or a receipt: counts and examples.
 fn print(report: &BulkReport, verb: &str, is_plan: bool, ui: &Ui) -> Result<(), CliError> {
-    let refused = report.refused();
+    let unchanged = report.unchanged();
     if ui.json {
         ui.object(&json!({
             "dry_run": is_plan,
             "changed": report.changed,
             "examples": report.examples,
-            "refused": refused,
+            "unchanged": unchanged,
             "has_more": report.has_more,
         }))?;
         return Ok(());
@@ -147,8 +147,8 @@ fn print(report: &BulkReport, verb: &str, is_plan: bool, ui: &Ui) -> Result<(), 
         if examples.is_empty() { String::new() } else { format!(": {}", examples.join(" ")) };
     let more = if report.changed > examples.len() as u64 { " …" } else { "" };
     ui.out(format!("`{verb}` {changes} {}{such}{more}", counted(report)))?;
-    for refusal in refused {
-        let (count, message) = (refusal.count, refusal.message);
+    for group in unchanged {
+        let (count, message) = (group.count, group.message);
         ui.out(format!("{leaves} {}: {message}", words::counted(count, "submission")))?;
     }
     Ok(())

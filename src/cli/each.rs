@@ -1,4 +1,4 @@
-//! Operations on several submissions: one that is refused does not keep the others from theirs.
+//! Operations on several submissions: one that is not allowed does not keep the others from theirs.
 
 use super::audited::audited;
 use super::error::{CliError, Exit};
@@ -10,7 +10,7 @@ use ferry_store::{StoreError, SubmissionDetail};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{LifecycleError, State};
 
-/// Applies `act`, which is called `verb`, to each of `ids`, and shows them afterwards. What was refused is
+/// Applies `act`, which is called `verb`, to each of `ids`, and shows them afterwards. What is not allowed is
 /// printed, and makes the exit code.
 pub(super) async fn for_each_id(
     verb: &str,
@@ -23,9 +23,9 @@ pub(super) async fn for_each_id(
     for id in ids {
         match audited(&app.audit, &format!("{verb} {id}"), None, act(*id)).await? {
             Ok(found) => show::view(&view(found), app.clock.now(), ui)?,
-            Err(StoreError::NotAllowed(refusal)) => {
-                let hint = alternative(&refusal);
-                exit = CliError::from(StoreError::from(refusal)).hint(hint).print_error(ui);
+            Err(StoreError::NotAllowed(error)) => {
+                let hint = alternative(&error);
+                exit = CliError::from(StoreError::from(error)).hint(hint).print_error(ui);
             }
             Err(error @ StoreError::NotFound(_)) => exit = CliError::from(error).print_error(ui),
             Err(error) => return Err(error.into()),
@@ -35,8 +35,8 @@ pub(super) async fn for_each_id(
 }
 
 /// Returns the command that helps after a lifecycle error: never the one that failed.
-fn alternative(refusal: &LifecycleError) -> String {
-    match refusal {
+fn alternative(error: &LifecycleError) -> String {
+    match error {
         LifecycleError::NewerUnfinished { newer, .. } => {
             format!("wait until {newer} is finished, or cancel it: `ferry cancel {newer}`")
         }
@@ -96,7 +96,7 @@ mod tests {
 
     type Operation = (&'static str, fn(&mut Submission, &SameName) -> Ruled<LifecycleError>);
 
-    /// Each command that a rule may refuse, with the rule.
+    /// Each command that a rule may not allow, with the rule.
     const OPERATIONS: [Operation; 7] = [
         ("ferry cancel", |submission, _| submission.cancel(timestamp(1))),
         ("ferry retry", |submission, same_name| submission.retry(same_name, DAY, timestamp(1))),
@@ -122,8 +122,8 @@ mod tests {
             (State::Cancelled, "ferry submit FILE"),
         ] {
             let mut submission = submission(state, StepKind::Upload, false);
-            let refusal = submission.refetch(DAY, timestamp(1)).unwrap_err();
-            assert!(alternative(&refusal).contains(command), "{state}: {}", alternative(&refusal));
+            let error = submission.refetch(DAY, timestamp(1)).unwrap_err();
+            assert!(alternative(&error).contains(command), "{state}: {}", alternative(&error));
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
             SameName { newer_unfinished: newer, ..SameName::default() },
             SameName { newer_uploaded: newer, ..SameName::default() },
         ];
-        let mut refused = 0;
+        let mut failed = 0;
         for (state, step) in
             State::ALL.iter().flat_map(|state| StepKind::PLATFORM_KINDS.map(|step| (*state, step)))
         {
@@ -143,17 +143,17 @@ mod tests {
                 OPERATIONS.iter().flat_map(|operation| same_names.map(|names| (operation, names)))
             {
                 let mut submission = submission(state, step, true);
-                let Err(refusal) = operation(&mut submission, &same_name) else { continue };
-                refused += 1;
-                let hint = alternative(&refusal);
+                let Err(error) = operation(&mut submission, &same_name) else { continue };
+                failed += 1;
+                let hint = alternative(&error);
                 let again = if command.starts_with("--") {
                     // Which of its flags is wrong is known; without one it decides nothing.
                     hint.contains("ferry resolve") && hint.contains(command)
                 } else {
                     hint.contains(&format!("{command} {}", submission.id))
                 };
-                assert!(!again, "{command} of {state} at {step}: {refusal}; hint: {hint}");
-                // And it does not recommend what would be refused too.
+                assert!(!again, "{command} of {state} at {step}: {error}; hint: {hint}");
+                // And it does not recommend what would fail too.
                 for (other, operation) in &OPERATIONS[..2] {
                     if hint.contains(&format!("{other} {}", submission.id)) {
                         let mut submission = submission.clone();
@@ -162,6 +162,6 @@ mod tests {
                 }
             }
         }
-        assert!(refused > 100, "only {refused} pairs of state and operation are refused");
+        assert!(failed > 100, "only {failed} pairs of state and operation fail");
     }
 }

@@ -179,7 +179,7 @@ impl From<StoreError> for CliError {
                     "restore a backup, or submit the dataset again; all other submissions are unharmed",
                 ),
             ),
-            StoreError::WriteRefused { .. } => (Exit::Failed, error.hint()),
+            StoreError::NotWritable { .. } => (Exit::Failed, error.hint()),
             StoreError::Unusable(_) => {
                 (Exit::Failed, Some("`ferry doctor` checks the store and what surrounds it"))
             }

@@ -85,7 +85,7 @@ fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
     let id = view.id;
     let (exit, hint) = match view.state {
         State::Held => (Exit::Held, format!("`ferry resolve {id}` decides")),
-        // Refused at the upload: the reason is all there is.
+        // Rejected at the upload: the reason is all there is.
         State::Rejected => (
             Exit::Rejected,
             format!("`ferry resubmit {id} FILE` submits it again, overwriting the dataset"),

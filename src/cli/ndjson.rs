@@ -147,14 +147,14 @@ struct NdjsonLine {
 /// The error in a line.
 enum LineError {
     Json(String),
-    Refused(String, IntakeError),
+    Invalid(String, IntakeError),
 }
 
 impl LineError {
     fn into_failure(self) -> CliError {
         match self {
             Self::Json(what) => CliError::new(Exit::Invalid, anyhow::Error::msg(what)),
-            Self::Refused(location, error) => {
+            Self::Invalid(location, error) => {
                 CliError::new(Exit::Invalid, anyhow::Error::new(error).context(location))
             }
         }
@@ -170,14 +170,14 @@ fn prepare(intake: &Intake, line: &NdjsonLine) -> Result<NewSubmission, LineErro
         events: format!("{location}: event_data"),
     };
     let prepared = intake.prepare(request, &names);
-    prepared.map(|p| p.new).map_err(|error| LineError::Refused(location.clone(), error))
+    prepared.map(|p| p.new).map_err(|error| LineError::Invalid(location.clone(), error))
 }
 
 fn report(error: LineError, ui: &Ui) -> Result<(), CliError> {
     match error {
         LineError::Json(what) => ui.error(what),
-        LineError::Refused(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
-        LineError::Refused(location, error) => ui.error(format!("{location}: {error}")),
+        LineError::Invalid(_, IntakeError::Dataset(reports)) => print_reports(&reports, ui)?,
+        LineError::Invalid(location, error) => ui.error(format!("{location}: {error}")),
     }
     Ok(())
 }

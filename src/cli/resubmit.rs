@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::accept_batch::{accept, refused, wait_or_show};
+use super::accept_batch::{accept, intake_error, wait_or_show};
 use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::target::Target;
@@ -65,7 +65,7 @@ impl Resubmit {
                 ui.print_note("nothing was submitted");
                 return Ok(Exit::Invalid);
             }
-            Err(error) => return Err(refused(error, &self.file)),
+            Err(error) => return Err(intake_error(error, &self.file)),
         };
         print_warnings(&prepared.reports, ui);
         prepared.new.revision_of = Some(id);

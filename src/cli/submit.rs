@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::accept_batch::{AcceptedBatch, accept, refused, wait_or_show};
+use super::accept_batch::{AcceptedBatch, accept, intake_error, wait_or_show};
 use super::error::{CliError, Exit};
 use super::files::{read, title};
 use super::ui::Ui;
@@ -187,7 +187,7 @@ impl Submit {
         match intake.prepare(request, &names) {
             Ok(prepared) => Ok(Ok(prepared)),
             Err(IntakeError::Dataset(reports)) => Ok(Err(reports)),
-            Err(error) => Err(refused(error, file)),
+            Err(error) => Err(intake_error(error, file)),
         }
     }
 

@@ -7,25 +7,25 @@ use super::frame::Frame;
 use super::list::Filters;
 use super::text::{Moment, Sentence, number, visible};
 use crate::words;
-use ferry_types::contract::{BulkAction, BulkActionView, BulkRefusal};
+use ferry_types::contract::{BulkAction, BulkActionView, BulkUnchanged};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Submissions that are left as they are, for one reason.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Unchanged {
     count: String,
     message: Sentence,
     examples: Vec<String>,
     has_others: bool,
 }
 
-impl Refusal {
-    fn new(refusal: &BulkRefusal) -> Self {
+impl Unchanged {
+    fn new(group: &BulkUnchanged) -> Self {
         Self {
-            count: words::counted(refusal.count, "submission"),
-            message: refusal.message.as_str().into(),
-            examples: refusal.examples.iter().map(ToString::to_string).collect(),
-            has_others: refusal.count > refusal.examples.len() as u64,
+            count: words::counted(group.count, "submission"),
+            message: group.message.as_str().into(),
+            examples: group.examples.iter().map(ToString::to_string).collect(),
+            has_others: group.count > group.examples.len() as u64,
         }
     }
 }
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     count: String,
     examples: Vec<String>,
     has_others: bool,
-    refused: Vec<Refusal>,
+    unchanged: Vec<Unchanged>,
     has_more: bool,
     /// Text that the confirmation sends; none if there is nothing to do.
     at: Option<String>,
@@ -80,7 +80,7 @@ impl BulkPlanPage {
             count: counted(plan.changed, plan.has_more),
             examples: plan.examples.iter().map(ToString::to_string).collect(),
             has_others: plan.changed > plan.examples.len() as u64,
-            refused: plan.refused.iter().map(Refusal::new).collect(),
+            unchanged: plan.unchanged.iter().map(Unchanged::new).collect(),
             has_more: plan.has_more,
             at: plan.pinned.is_some().then_some(at).filter(|_| does_something),
             typed,
@@ -109,8 +109,8 @@ pub(crate) struct BulkReceipt {
     pub(crate) changed: u64,
     /// See `changed`.
     pub(crate) examples: Vec<SubmissionId>,
-    /// Those that were refused.
-    pub(crate) refused: Vec<BulkRefusal>,
+    /// Those that were left unchanged.
+    pub(crate) unchanged: Vec<BulkUnchanged>,
     /// The requests of the first and of the last batch, and their times.
     pub(crate) batches: Option<[(String, Timestamp); 2]>,
     /// Text that the next batch sends; none if nothing is left.
@@ -130,7 +130,7 @@ pub(crate) struct BulkReceiptPage {
     changed: String,
     examples: Vec<String>,
     has_others: bool,
-    refused: Vec<Refusal>,
+    unchanged: Vec<Unchanged>,
     batches: Option<[(String, Moment); 2]>,
     next: Option<String>,
     is_stopped: bool,
@@ -147,7 +147,7 @@ impl BulkReceiptPage {
             changed: counted(receipt.changed, false),
             has_others: receipt.changed > receipt.examples.len() as u64,
             examples: receipt.examples.iter().map(ToString::to_string).collect(),
-            refused: receipt.refused.iter().map(Refusal::new).collect(),
+            unchanged: receipt.unchanged.iter().map(Unchanged::new).collect(),
             batches: receipt.batches.map(|batches| batches.map(|(id, at)| (id, at.into()))),
             next: receipt.next,
             is_stopped: receipt.is_stopped,

@@ -50,7 +50,7 @@ pub(crate) enum Outcome {
     /// Nothing is wrong.
     Ready(Box<CorrectView>),
     /// Something is wrong.
-    Refused(Box<Problem>),
+    Invalid(Box<Problem>),
 }
 
 /// A cause, and the field that corrects all cells of it.
@@ -76,7 +76,7 @@ pub(crate) struct CorrectPage {
     checked: bool,
     is_edited: bool,
     newer: Option<String>,
-    refusal: Option<Sentence>,
+    error: Option<Sentence>,
     problems: Vec<Sentence>,
     omitted: String,
     warnings: Vec<Sentence>,
@@ -101,7 +101,7 @@ impl CorrectPage {
         causes.retain(is_placed);
         let omitted_causes = shorten(&mut causes);
         let (problems, found, omitted) = match &one.outcome {
-            Outcome::Refused(problem) => (&*problem.problems, Some(problem), problem.omitted),
+            Outcome::Invalid(problem) => (&*problem.problems, Some(problem), problem.omitted),
             _ => (&[][..], None, 0),
         };
         let listed = problems.iter().take(MOST_PROBLEMS).map(said).collect();
@@ -123,7 +123,7 @@ impl CorrectPage {
             checked: checked.is_some(),
             is_edited: Table::ALL.iter().any(|table| !one.edits.of_text(*table).is_empty()),
             newer: found.and_then(|problem| problem.submission).map(|id| id.to_string()),
-            refusal: found.map(|problem| problem.detail.as_str().into()),
+            error: found.map(|problem| problem.detail.as_str().into()),
             problems: listed,
             omitted: some_number(omitted),
             warnings: checked

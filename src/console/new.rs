@@ -119,7 +119,7 @@ pub(crate) struct NewPage {
     /// Accounts to choose from; any if empty.
     accounts: Vec<String>,
     is_valid: bool,
-    refusal: Option<Sentence>,
+    error: Option<Sentence>,
     problems: Vec<Sentence>,
     omitted: u64,
     verdicts: Vec<Verdict>,
@@ -135,12 +135,12 @@ impl NewPage {
         mut fields: NewFields,
         outcome: Option<Result<ValidateView, Box<Problem>>>,
     ) -> Self {
-        let (is_valid, refusal, problems, omitted) = match outcome {
+        let (is_valid, error, problems, omitted) = match outcome {
             None => (false, None, Vec::new(), 0),
             Some(Ok(view)) => {
                 let detail = format!("the dataset has {}", counted(view.error_count, "error"));
-                let refusal = (!view.valid).then_some(detail);
-                (view.valid, refusal, view.problems, view.omitted)
+                let error = (!view.valid).then_some(detail);
+                (view.valid, error, view.problems, view.omitted)
             }
             Some(Err(problem)) => (false, Some(problem.detail), problem.problems, problem.omitted),
         };
@@ -151,7 +151,7 @@ impl NewPage {
             fields,
             accounts,
             is_valid,
-            refusal: refusal.as_deref().map(Sentence::from),
+            error: error.as_deref().map(Sentence::from),
             problems: problems.iter().take(MOST_PROBLEMS).map(said).collect(),
             omitted: omitted + unlisted,
             verdicts: Vec::new(),
@@ -163,9 +163,9 @@ impl NewPage {
     pub(crate) fn with_verdicts(self, verdicts: Vec<Verdict>) -> Self {
         let invalid = verdicts.iter().filter(|one| !one.is_valid()).count() as u64;
         let (of, verb) = (verdicts.len(), if invalid == 1 { "has" } else { "have" });
-        let refusal = format!("{invalid} of {of} files {verb} errors, and all go together");
-        let refusal = (invalid > 0).then(|| refusal.as_str().into());
-        Self { is_valid: invalid == 0, refusal, verdicts, ..self }
+        let error = format!("{invalid} of {of} files {verb} errors, and all go together");
+        let error = (invalid > 0).then(|| error.as_str().into());
+        Self { is_valid: invalid == 0, error, verdicts, ..self }
     }
 }
 

@@ -83,7 +83,7 @@ async fn record(
                 debug!(steps = commits.len(), %error, "cannot commit steps, retrying");
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
-            committed_or_refused => return committed_or_refused,
+            committed_or_failed => return committed_or_failed,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The intake: every request of a producer is checked here, wherever it comes from, before the store
-//! keeps it. What is refused stores nothing.
+//! keeps it. An invalid request stores nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

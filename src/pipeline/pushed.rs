@@ -19,7 +19,7 @@ use ferry_types::recurring::Recurring;
 /// Delay between two looks at an empty queue: a push wakes no process.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// The most problems of a dataset that a refusal names.
+/// The most problems of a dataset that a dead letter names.
 const NAMED: usize = 5;
 
 /// The intake queue, and the intake that its requests go through.
@@ -68,14 +68,14 @@ impl PushedIntake {
     async fn take(&self) -> Result<usize, StoreError> {
         let tasks = self.requests.peek(self.intake.largest_json()).await?;
         let count = tasks.len();
-        let (mut ids, mut batch, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut batch, mut letters) = (Vec::new(), Vec::new(), Vec::new());
         for task in tasks {
             match self.prepare(&task) {
                 Ok(new) => {
                     ids.push(task.id);
                     batch.push(new);
                 }
-                Err(reason) => refused.push((task.id, self.error(reason))),
+                Err(reason) => letters.push((task.id, self.error(reason))),
             }
         }
         let mut kept = Vec::with_capacity(ids.len());
@@ -85,18 +85,18 @@ impl PushedIntake {
                 Accepted::Conflict(other) => {
                     let reason =
                         format!("its idempotency key belongs to {other}, which has other content");
-                    refused.push((id, self.error(reason)));
+                    letters.push((id, self.error(reason)));
                 }
             }
         }
-        if !refused.is_empty() {
+        if !letters.is_empty() {
             warn!(
-                requests = refused.len(),
+                requests = letters.len(),
                 "{} pushed requests are invalid; `ferry intake list` shows them",
-                refused.len()
+                letters.len()
             );
         }
-        self.requests.refuse(&refused).await?;
+        self.requests.add_dead_letters(&letters).await?;
         self.requests.remove(&kept).await?;
         if !kept.is_empty() {
             info!(requests = kept.len(), "accepted {} pushed requests", kept.len());

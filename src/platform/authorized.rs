@@ -92,7 +92,7 @@ impl AuthorizedRequests {
                     return Err(self.denied(&response, rows, None).into());
                 }
                 (response, status) => {
-                    // A gateway may refuse for other reasons without a look at the token.
+                    // A gateway may deny for other reasons without a look at the token.
                     if status.is_some_and(|status| status.is_success()) {
                         token.has_worked();
                         self.denials(endpoint).end();

@@ -89,9 +89,9 @@ fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
         .no_zstd()
         .tcp_nodelay(true)
         // As lenient as curl: what old servers and proxies add must not cost an upload. Lines of chunks that
-        // end in LF alone stay unreadable: hyper refuses them, and nothing can stand between it and the
+        // end in LF alone stay unreadable: hyper does not accept them, and nothing can stand between it and the
         // connections of reqwest, whose `connector_layer` returns a type that no one else can make. Requests
-        // in HTTP/1.0, which have no chunks in response, are refused by gateways with 426.
+        // in HTTP/1.0, which have no chunks in response, are answered by gateways with 426.
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)

@@ -85,7 +85,7 @@ label! {
         Throttled = "throttled",
         /// 5xx, 408, 425, and what belongs nowhere.
         ServerError = "server_error",
-        /// No connection: refused, DNS, TLS.
+        /// No connection: connection refused, DNS, TLS.
         NoConnection = "no_connection",
         /// The request was sent, and no whole response came: timeouts and resets.
         NoResponse = "no_response",

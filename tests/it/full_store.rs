@@ -1,4 +1,4 @@
-//! A store that refuses writes: everything that reads works, what writes says why, and work continues
+//! A store that accepts no writes: everything that reads works, what writes says why, and work continues
 //! when there is space again.
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn read_everything(ferry: &Ferry, id: &str) {
 
 #[test]
 fn a_redis_that_accepts_no_writes_can_be_read_and_doctor_reports_it_once() {
-    for (refuse, allow, reason, way_out) in [
+    for (forbid, allow, reason, way_out) in [
         ("CONFIG SET maxmemory 1mb", "CONFIG SET maxmemory 0", "is full", "maxmemory"),
         (
             "CONFIG SET min-replicas-to-write 1",
@@ -38,11 +38,11 @@ fn a_redis_that_accepts_no_writes_can_be_read_and_doctor_reports_it_once() {
             .as_str()
             .unwrap()
             .to_owned();
-        runtime.block_on(server.ask::<()>(refuse));
+        runtime.block_on(server.ask::<()>(forbid));
         read_everything(&ferry, &id);
-        let refused = ferry.run(&["submit", "march.csv", "--name", "april"]).exits(1);
-        assert!(refused.stderr.contains(reason), "{refused}");
-        assert!(refused.stderr.contains("hint:") && refused.stderr.contains(way_out), "{refused}");
+        let failed = ferry.run(&["submit", "march.csv", "--name", "april"]).exits(1);
+        assert!(failed.stderr.contains(reason), "{failed}");
+        assert!(failed.stderr.contains("hint:") && failed.stderr.contains(way_out), "{failed}");
         let doctor = ferry.run(&["doctor", "--offline"]).exits(1);
         let about: Vec<_> = doctor.stdout.lines().filter(|line| line.contains(reason)).collect();
         assert_eq!(about.len(), 1, "{doctor}");
@@ -105,15 +105,12 @@ fn a_file_that_may_not_be_written_can_be_read_and_each_change_fails() {
         assert!(run(&["status", &id]).ok().stdout.contains("completed"));
         assert!(run(&["data", &id]).ok().stdout.contains("Reference"));
         assert!(!run(&["results", &id]).ok().stdout.is_empty());
-        let refused = run(&["refetch", &id]).exits(1);
-        assert!(refused.stderr.contains("is read-only: `store"), "{refused}");
-        assert!(refused.stderr.contains("Permission denied"), "{refused}");
-        assert!(
-            refused.stderr.contains("hint: make the file and its folder writable"),
-            "{refused}"
-        );
-        let refused = run(&["submit", "store/march.csv", "--name", "april"]).exits(1);
-        assert!(refused.stderr.contains("must be writable for this user"), "{refused}");
+        let failed = run(&["refetch", &id]).exits(1);
+        assert!(failed.stderr.contains("is read-only: `store"), "{failed}");
+        assert!(failed.stderr.contains("Permission denied"), "{failed}");
+        assert!(failed.stderr.contains("hint: make the file and its folder writable"), "{failed}");
+        let failed = run(&["submit", "store/march.csv", "--name", "april"]).exits(1);
+        assert!(failed.stderr.contains("must be writable for this user"), "{failed}");
         let doctor = run(&["doctor", "--offline"]).exits(1);
         let failed: Vec<_> = doctor.stdout.lines().filter(|line| line.contains("FAIL")).collect();
         assert_eq!(failed.len(), 1, "{doctor}");

@@ -98,10 +98,10 @@ async fn a_pushed_request_that_is_too_large_is_put_aside_and_not_read() {
     let mut world = world;
     world.start_workers();
     taken_in(&world).await;
-    let (refused, _) = requests.dead_letters(0).await.unwrap();
-    let reason = &refused[0].1.reason;
+    let (letters, _) = requests.dead_letters(0).await.unwrap();
+    let reason = &letters[0].1.reason;
     assert!(reason.ends_with("bytes, more than 73728 (`max_dataset_bytes`)"), "{reason}");
-    assert_eq!((refused.len(), count(&world).await), (1, 1));
+    assert_eq!((letters.len(), count(&world).await), (1, 1));
     world.finish().await;
 }
 
@@ -123,9 +123,9 @@ async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
     assert_eq!(page.found.len(), 1);
     assert_eq!(world.settled(page.found[0].submission.id).await.state, State::Completed);
     let requests = world.app.pushed.clone().unwrap();
-    let (refused, _) = requests.dead_letters(0).await.unwrap();
-    let reasons: Vec<&str> = refused.iter().map(|(_, refused)| refused.reason.as_str()).collect();
-    assert_eq!(refused.len(), 2, "{reasons:?}");
+    let (letters, _) = requests.dead_letters(0).await.unwrap();
+    let reasons: Vec<&str> = letters.iter().map(|(_, letter)| letter.reason.as_str()).collect();
+    assert_eq!(letters.len(), 2, "{reasons:?}");
     assert!(
         reasons.iter().any(|reason| reason.contains("`8 o'clock` is not a time of day")),
         "{reasons:?}"
@@ -136,10 +136,10 @@ async fn a_pushed_dataset_travels_and_a_bad_one_is_put_aside_with_its_reason() {
     );
 
     // A request that is pushed again unchanged is invalid again; a removed one is gone.
-    assert!(requests.requeue(&refused[0].0).await.unwrap());
+    assert!(requests.requeue(&letters[0].0).await.unwrap());
     taken_in(&world).await;
     assert_eq!(requests.dead_letters(0).await.unwrap().0.len(), 2);
-    let ids: Vec<String> = refused.into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<String> = letters.into_iter().map(|(id, _)| id).collect();
     assert_eq!(requests.remove(&ids).await.unwrap(), 2);
     assert!(requests.dead_letters(0).await.unwrap().0.is_empty());
     assert!(!requests.requeue(&ids[0]).await.unwrap());

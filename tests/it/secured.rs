@@ -100,9 +100,9 @@ async fn a_user_with_few_rights_is_enough_over_tls_of_a_private_authority() {
     world.app.store.pause("default", "for a while").await.unwrap();
     world.app.store.resume("default").await.unwrap();
     // How often the file is synced is not the user's to ask, and `check` copes with that.
-    let refused = format!("{:?}", secured.server.ask::<redis::Value>("ACL LOG").await);
-    let count = |what: &str| refused.matches(what).count();
-    assert_eq!(count("client-info"), count("cmd=config|get"), "{refused}");
+    let denied = format!("{:?}", secured.server.ask::<redis::Value>("ACL LOG").await);
+    let count = |what: &str| denied.matches(what).count();
+    assert_eq!(count("client-info"), count("cmd=config|get"), "{denied}");
 }
 
 #[tokio::test]
@@ -110,10 +110,10 @@ async fn a_server_with_an_untrusted_certificate_gets_no_command() {
     let secured = Secured::start().await;
     let password = secured.file("password");
     let world = secured.world(&[("STORE_PASSWORD_FILE", password.to_str().unwrap())]).await;
-    let refused = world.app.store.stats().await.unwrap_err();
-    let StoreError::Unavailable { cause, .. } = &refused else { panic!("{refused:?}") };
-    assert!(cause.contains("certificate") && !cause.contains("no answer"), "{refused}");
-    assert!(!format!("{refused} {refused:?}").contains(PASSWORD));
+    let error = world.app.store.stats().await.unwrap_err();
+    let StoreError::Unavailable { cause, .. } = &error else { panic!("{error:?}") };
+    assert!(cause.contains("certificate") && !cause.contains("no answer"), "{error}");
+    assert!(!format!("{error} {error:?}").contains(PASSWORD));
 }
 
 #[tokio::test]
@@ -122,8 +122,8 @@ async fn a_wrong_password_is_reported_without_it() {
     let authority = secured.file("authority.pem");
     let wrong =
         [("STORE_PASSWORD", "s3cret-that-is-wrong"), ("STORE_CA", authority.to_str().unwrap())];
-    let refused = secured.world(&wrong).await.app.store.stats().await.unwrap_err();
-    let text = format!("{refused} {refused:?}");
+    let error = secured.world(&wrong).await.app.store.stats().await.unwrap_err();
+    let text = format!("{error} {error:?}");
     assert!(text.to_lowercase().contains("password"), "{text}");
     assert!(
         !text.contains("no answer"),

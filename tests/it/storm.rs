@@ -211,13 +211,13 @@ async fn judge(world: &World, sent: &[Sent]) {
             }
             // The Platform rejected, and nothing lay there that no submission knows of.
             State::Rejected => {
-                let is_refusal = |request: &&LoggedRequest| {
+                let is_rejection = |request: &&LoggedRequest| {
                     request.endpoint == Endpoint::Upload
                         && request.status.is_some_and(|status| (400..500).contains(&status))
                 };
                 let mut before =
                     entry.accepted.iter().filter(|upload| Some(upload.at) < view.finished_at);
-                requests.iter().any(is_refusal) && (before.next().is_none() || seen(name))
+                requests.iter().any(is_rejection) && (before.next().is_none() || seen(name))
             }
             // A held one of the same name comes first.
             State::Queued => matches!(view.waiting_for, Some(WaitingFor::Predecessor { .. })),

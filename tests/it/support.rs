@@ -26,7 +26,7 @@ pub(crate) fn prompt() -> SimConfig {
     SimConfig { processing: Processing::Fixed(Duration::ZERO), ..SimConfig::default() }
 }
 
-/// A Platform that fails in every way: 10 % 5xx, 5 % 429, 5 % resets, 3 % lost answers, tokens refused
+/// A Platform that fails in every way: 10 % 5xx, 5 % 429, 5 % resets, 3 % lost responses, tokens revoked
 /// early.
 pub(crate) fn bad_days(seed: u64) -> SimConfig {
     SimConfig {

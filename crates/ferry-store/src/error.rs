@@ -32,13 +32,13 @@ pub enum StoreError {
     /// The data cannot be used by this version of Ferry.
     #[error("{0}")]
     Unusable(String),
-    /// The store can be read, and refuses writes. A later attempt may succeed.
-    #[error("the store `{location}` {refusal}: {cause}")]
-    WriteRefused {
+    /// The store can be read, and accepts no writes. A later attempt may succeed.
+    #[error("the store `{location}` {reason}: {cause}")]
+    NotWritable {
         /// Location of the store; no password.
         location: String,
-        /// Kind of the refusal.
-        refusal: WriteRefusal,
+        /// Reason, for which there is a way out.
+        reason: UnwritableReason,
         /// Reason as the server or the system gave it.
         cause: String,
     },
@@ -55,7 +55,7 @@ pub enum StoreError {
 impl StoreError {
     /// True if the same request may succeed later, without a change.
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::WriteRefused { .. } | Self::Unavailable { .. })
+        matches!(self, Self::NotWritable { .. } | Self::Unavailable { .. })
     }
 
     /// True if the store fails, and not the request: others would fail the same way.
@@ -66,17 +66,17 @@ impl StoreError {
     /// Way out, as an imperative.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::WriteRefused { refusal, location, .. } => {
-                Some(refusal.hint(location.starts_with("redis")))
+            Self::NotWritable { reason, location, .. } => {
+                Some(reason.hint(location.starts_with("redis")))
             }
             _ => None,
         }
     }
 }
 
-/// Reason why a store that can be read refuses writes.
+/// Reason why a store that can be read accepts no writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteRefusal {
+pub enum UnwritableReason {
     /// No memory, or no disk space, is left.
     Full,
     /// The server cannot write to its disk for another reason.
@@ -91,7 +91,7 @@ pub enum WriteRefusal {
     MissingRights,
 }
 
-impl WriteRefusal {
+impl UnwritableReason {
     /// Way out, as an imperative.
     const fn hint(self, is_redis: bool) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl WriteRefusal {
     }
 }
 
-impl std::fmt::Display for WriteRefusal {
+impl std::fmt::Display for UnwritableReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Full => "is full",
@@ -133,7 +133,7 @@ impl std::fmt::Display for WriteRefusal {
             Self::ReadOnly => "is read-only",
             Self::TooFewReplicas => "has too few replicas for writes",
             Self::Paused => "pauses writes",
-            Self::MissingRights => "refuses a command of its user",
+            Self::MissingRights => "denies a command of its user",
         })
     }
 }
@@ -159,13 +159,15 @@ mod tests {
 
     #[test]
     fn the_way_out_of_a_full_broken_or_read_only_store_is_that_of_its_kind() {
-        for refusal in [WriteRefusal::Full, WriteRefusal::DiskError, WriteRefusal::ReadOnly] {
+        for reason in
+            [UnwritableReason::Full, UnwritableReason::DiskError, UnwritableReason::ReadOnly]
+        {
             let hint = |location: &str| {
-                let (location, cause) = (location.to_owned(), "refused".to_owned());
-                StoreError::WriteRefused { location, refusal, cause }.hint().unwrap()
+                let (location, cause) = (location.to_owned(), "no space".to_owned());
+                StoreError::NotWritable { location, reason, cause }.hint().unwrap()
             };
-            assert!(!hint("sqlite:/var/lib/ferry/ferry.db").contains("Redis"), "{refusal:?}");
-            assert!(hint("rediss://store:6379").contains("Redis"), "{refusal:?}");
+            assert!(!hint("sqlite:/var/lib/ferry/ferry.db").contains("Redis"), "{reason:?}");
+            assert!(hint("rediss://store:6379").contains("Redis"), "{reason:?}");
         }
     }
 }

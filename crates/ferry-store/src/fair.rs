@@ -129,7 +129,7 @@ pub(super) fn requests(kind: StepKind, claims: &[Claim]) -> BTreeMap<&str, usize
     requests
 }
 
-/// Limits of an account at `now`: those of its configuration, and what its refusals show.
+/// Limits of an account at `now`: those of its configuration, and the learned rate.
 pub(super) fn limits(
     request: &ClaimRequest,
     account: &str,

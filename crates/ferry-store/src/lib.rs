@@ -30,7 +30,7 @@ pub use backoff::store_backoff;
 pub use claim_id::ClaimId;
 pub use compression::compute;
 pub use continuity::{Continuity, Loss, Standing};
-pub use error::{DamagedRecord, StoreError, WriteRefusal};
+pub use error::{DamagedRecord, StoreError, UnwritableReason};
 pub use events::{Event, Events};
 pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail, most_looked_at};
 pub use processes::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
@@ -103,7 +103,7 @@ pub struct Claim {
     /// is an upload.
     pub submission: Submission,
     /// Of an upload, the submission of the same account and name that ended last without it being known
-    /// whether its dataset is at the Platform, if nothing has settled that since: a refusal may be about
+    /// whether its dataset is at the Platform, if nothing has settled that since: a rejection may be about
     /// that dataset.
     pub name_mark: Option<SubmissionId>,
     /// The store's time at the claim.
@@ -287,7 +287,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     fn location(&self) -> String;
 
     /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
-    /// taken is refused. A submission that waits for an earlier one of its account and name is not
+    /// taken is an error. A submission that waits for an earlier one of its account and name is not
     /// due before that one is final.
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError>;
 
@@ -374,7 +374,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
-    /// one of its name; refused while a newer one is unfinished, or if its upload could overwrite that of
+    /// one of its name; an error while a newer one is unfinished, or if its upload could overwrite that of
     /// a newer one.
     async fn retry(
         &self,

@@ -35,7 +35,7 @@ enum Counting {
     Fixed,
     /// The last second.
     Sliding,
-    /// Not at all: by chance it refuses one of so many.
+    /// Not at all: by chance it throttles one of so many.
     Chance(u32),
 }
 
@@ -74,7 +74,7 @@ impl Platform {
 #[derive(Debug, Default)]
 struct Observed {
     accepted: u64,
-    refused: u64,
+    throttled: u64,
 }
 
 struct World {
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// Shares of the rate that was used, and of the requests that were refused, once it is known.
+    /// Shares of the rate that was used, and of the requests that were throttled, once it is known.
     fn run(&mut self) -> (f64, f64) {
         self.pass(0..LEARNING);
         self.observe(LEARNING)
@@ -129,9 +129,9 @@ impl World {
     fn observe(&mut self, from: i64) -> (f64, f64) {
         self.observed = Observed::default();
         self.pass(from..from + OBSERVED);
-        let Observed { accepted, refused } = std::mem::take(&mut self.observed);
+        let Observed { accepted, throttled } = std::mem::take(&mut self.observed);
         let allowed = self.platform.rate * OBSERVED as f64 / 1000.0;
-        (accepted as f64 / allowed, refused as f64 / (accepted + refused) as f64)
+        (accepted as f64 / allowed, throttled as f64 / (accepted + throttled) as f64)
     }
 
     fn arrive(&mut self, now: i64) {
@@ -139,7 +139,7 @@ impl World {
         for _ in 0..arrived {
             let accepted = self.platform.accepts(now);
             self.observed.accepted += u64::from(accepted);
-            self.observed.refused += u64::from(!accepted);
+            self.observed.throttled += u64::from(!accepted);
             self.responses.push_back((now + RESPONSE, accepted));
         }
     }
@@ -181,18 +181,23 @@ impl World {
 #[expect(clippy::print_stdout, reason = "a table for the documentation")]
 fn a_rate_that_is_configured_nowhere_is_used_and_seldom_exceeded() {
     println!(
-        "| requests a second | counted by | `Retry-After` | used | refused |\n|---|---|---|---|---|"
+        "| requests a second | counted by | `Retry-After` | used | throttled |\n|---|---|---|---|---|"
     );
     for rate in [5.0, 20.0, 50.0, 200.0] {
         for counting in [Counting::Bucket, Counting::Fixed, Counting::Sliding] {
             for retry_after in [1, 5] {
                 let mut world = World::new(counting, rate, Duration::from_secs(retry_after));
-                let (used, refused) = world.run();
-                println!("| {rate} | {counting:?} | {retry_after} s | {used:.3} | {refused:.4} |");
-                // A refusal costs the time after it.
+                let (used, throttled) = world.run();
+                println!(
+                    "| {rate} | {counting:?} | {retry_after} s | {used:.3} | {throttled:.4} |"
+                );
+                // A 429 costs the time after it.
                 let least = if retry_after == 1 { 0.95 } else { 0.9 };
                 assert!(used >= least, "{rate} {counting:?} {retry_after}: {used:.3} is used");
-                assert!(refused <= 0.01, "{rate} {counting:?} {retry_after}: {refused:.4} refused");
+                assert!(
+                    throttled <= 0.01,
+                    "{rate} {counting:?} {retry_after}: {throttled:.4} throttled"
+                );
             }
         }
     }
@@ -206,8 +211,11 @@ fn a_rate_that_changes_is_learned_again() {
         world.platform.rate = rate;
         let changed = LEARNING + OBSERVED;
         world.pass(changed..changed + 4 * LEARNING);
-        let (used, refused) = world.observe(changed + 4 * LEARNING);
-        assert!(used > 0.95 && refused < 0.01, "{rate}: {used:.3} used, {refused:.4} refused");
+        let (used, throttled) = world.observe(changed + 4 * LEARNING);
+        assert!(
+            used > 0.95 && throttled < 0.01,
+            "{rate}: {used:.3} used, {throttled:.4} throttled"
+        );
     }
 }
 

@@ -169,13 +169,13 @@ impl Lines {
 
     fn extend(&mut self, text: &[u8]) {
         let size = self.rest.len() + text.len();
-        let refused = if size > self.longest {
+        let error = if size > self.longest {
             let what = format!("the line is longer than {} bytes", self.longest);
             Some(ApiError::new(ProblemKind::TooLarge, what))
         } else {
             self.memory.resize((self.held + size) as u64).err()
         };
-        match refused {
+        match error {
             None => self.rest.extend_from_slice(text),
             Some(error) => {
                 self.rest = Vec::new();

@@ -138,7 +138,7 @@ fn receipt(shared: &Shared, reader: &Reader, position: &Position) -> Result<Resp
         has_more: progress.has_more,
         changed: progress.changed,
         examples: progress.examples,
-        refused: progress.refused,
+        unchanged: progress.unchanged,
         batches: progress.batches,
         next: progress.request.pinned.map(|_| at.clone()),
         is_stopped: *stopped,

@@ -279,17 +279,17 @@ pub(in crate::api) async fn act(
                 let revision = view.submission.map_or(id, |revision| revision.id);
                 return Ok(see(&format!("/console/submissions/{id}/compare/{revision}")));
             }
-            Err(error) => Outcome::Refused(error.problem),
+            Err(error) => Outcome::Invalid(error.problem),
         },
         "submit" | "check" => match revising.check(&shared, caller).await {
             Ok(view) => Outcome::Ready(Box::new(view)),
-            Err(error) => Outcome::Refused(error.problem),
+            Err(error) => Outcome::Invalid(error.problem),
         },
         _ => Outcome::None,
     };
     let base = match &outcome {
         // It was shown now, and may be replaced.
-        Outcome::Refused(problem) => problem.submission.unwrap_or(revising.base),
+        Outcome::Invalid(problem) => problem.submission.unwrap_or(revising.base),
         _ => revising.base,
     };
     Ok(show(&reader, opening, (edits, left_out), (base, sent.shown()), outcome).await)

@@ -50,7 +50,7 @@ pub(in crate::api) fn is_console(shared: &Shared, path: &str) -> bool {
 }
 
 impl Visit {
-    /// The visit of a request, which is refused if another site sent it and it may change something.
+    /// The visit of a request, which is denied if another site sent it and it may change something.
     pub(in crate::api) fn of(shared: &Shared, request: &Request) -> Result<Self, ApiError> {
         let headers = request.headers();
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);

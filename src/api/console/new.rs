@@ -87,5 +87,5 @@ fn corrected(sent: &Sent, payload: Payload) -> Result<Payload, ApiError> {
     let mut edits = Edits::default();
     sent.typed.add_to(&mut edits, &payload);
     sent.typed.act_on_row(&mut edits);
-    Ok(correct::corrected(&payload, &edits).map_err(correct::refusal)?.payload)
+    Ok(correct::corrected(&payload, &edits).map_err(correct::invalid_edits)?.payload)
 }

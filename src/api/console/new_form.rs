@@ -141,7 +141,7 @@ pub(super) fn prepared(
     request.account = caller.account_for(request.account)?;
     request.idempotency_key = Some(key).filter(|key| !key.is_empty());
     let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());
-    prepared.map(Box::new).map_err(|error| caller.refusal(error))
+    prepared.map(Box::new).map_err(|error| caller.api_error(error))
 }
 
 /// The fields as those of the API, without the empty ones.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::session::SessionSecret;
-use ferry_types::contract::{BulkActionRequest, BulkActionView, BulkRefusal, ProblemKind};
+use ferry_types::contract::{BulkActionRequest, BulkActionView, BulkUnchanged, ProblemKind};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Separates it from other signed values.
@@ -34,8 +34,8 @@ pub(in crate::api) struct Progress {
     /// Number of submissions that were changed, and some of them.
     pub(in crate::api) changed: u64,
     pub(in crate::api) examples: Vec<SubmissionId>,
-    /// Those that were refused, by reason.
-    pub(in crate::api) refused: Vec<BulkRefusal>,
+    /// Those that were left unchanged, by reason.
+    pub(in crate::api) unchanged: Vec<BulkUnchanged>,
     /// The requests of the first and of the last batch, and their times.
     pub(in crate::api) batches: Option<[(String, Timestamp); 2]>,
 }
@@ -54,7 +54,7 @@ impl Progress {
             has_more: plan.has_more,
             changed: 0,
             examples: Vec::new(),
-            refused: Vec::new(),
+            unchanged: Vec::new(),
             batches: None,
         }
     }
@@ -93,15 +93,15 @@ impl Progress {
         self.changed += batch.changed;
         self.examples.extend(batch.examples);
         self.examples.truncate(EXAMPLES);
-        for more in batch.refused {
-            match self.refused.iter_mut().find(|known| known.code == more.code) {
+        for more in batch.unchanged {
+            match self.unchanged.iter_mut().find(|known| known.code == more.code) {
                 Some(known) => {
                     known.count += more.count;
                     let room =
                         min(EXAMPLES.saturating_sub(known.examples.len()), more.examples.len());
                     known.examples.extend(&more.examples[..room]);
                 }
-                None => self.refused.push(more),
+                None => self.unchanged.push(more),
             }
         }
         let last = (request, now);

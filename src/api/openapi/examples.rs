@@ -7,13 +7,13 @@ use crate::queue::{Counts, Now, Reading};
 use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{
     AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
-    BulkActionView, BulkRefusal, BulkResponse, CellFeedback, CheckView, ChecksView, CorrectRequest,
-    CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView, KeyRequest, KeyView,
-    KeysView, PauseRequest, PauseView, Problem, ProblemKind, ProcessState, ProcessView,
-    ProcessesView, RehearsalRequest, RehearsalView, Resolution, ResolveRequest, ResubmitRequest,
-    RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView, StatsView,
-    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest,
-    ValidateView, WaitingFor, WebhookView, WhoamiView,
+    BulkActionView, BulkResponse, BulkUnchanged, CellFeedback, CheckView, ChecksView,
+    CorrectRequest, CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView,
+    KeyRequest, KeyView, KeysView, PauseRequest, PauseView, Problem, ProblemKind, ProcessState,
+    ProcessView, ProcessesView, RehearsalRequest, RehearsalView, Resolution, ResolveRequest,
+    ResubmitRequest, RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView,
+    StatsView, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
+    ValidateRequest, ValidateView, WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
@@ -310,7 +310,7 @@ fn difference() -> Difference {
 fn bulk_action() -> BulkActionView {
     let id = |n| SubmissionId::new(at(0), n);
     let newer = LifecycleError::NewerUploaded { id: id(3), newer: id(9) };
-    let refusal = BulkRefusal {
+    let newer_uploaded = BulkUnchanged {
         code: newer.code().to_owned(),
         message: newer.to_string(),
         count: 1,
@@ -320,7 +320,7 @@ fn bulk_action() -> BulkActionView {
         dry_run: true,
         changed: 2,
         examples: vec![id(7), id(5)],
-        refused: vec![refusal],
+        unchanged: vec![newer_uploaded],
         has_more: false,
         pinned: Some("18".to_owned()),
     }

@@ -228,7 +228,7 @@ pub(in crate::api) fn bulk_action(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(OPERATIONS, "run_bulk_action", "Act on all submissions that match")
         .description(
-            "Without `pinned` it is a dry run, which says how many would be changed and refused, and \
+            "Without `pinned` it is a dry run, which says how many would be changed and left unchanged, and \
              changes nothing. Send the same request with the `pinned` of the response to change the \
              next 100, and again with each response's `pinned` until it is null; send no more to stop. \
              Submissions accepted after the dry run are left alone. Each change is in the timeline and \

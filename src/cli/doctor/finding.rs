@@ -48,7 +48,7 @@ pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<(
 /// A check that the store answered with an error.
 pub(super) fn store_failed(error: &StoreError) -> CheckResult {
     let hint = match error {
-        StoreError::WriteRefused { .. } => error.hint().unwrap_or_default(),
+        StoreError::NotWritable { .. } => error.hint().unwrap_or_default(),
         StoreError::Unavailable { location, .. } if location.starts_with("redis") => {
             "check `store`, `store_password` and, with TLS, `store_ca`, and that the server can be \
              reached from here"

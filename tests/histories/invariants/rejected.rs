@@ -21,17 +21,18 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
             Event::Changed { of, token: Some(_), .. } => {
                 accepted.insert(*of);
             }
-            Event::Changed { of, token: None, state: State::Rejected, .. } => match rejected.get(of)
-            {
-                None => return Err(format!("{entry}: no upload of it was rejected")),
-                Some(Some(unseen)) => {
-                    return Err(format!(
-                        "{entry}: the Platform had the dataset of submission {unseen}, whose outcome \
+            Event::Changed { of, token: None, state: State::Rejected, .. } => {
+                match rejected.get(of) {
+                    None => return Err(format!("{entry}: no upload of it was rejected")),
+                    Some(Some(unseen)) => {
+                        return Err(format!(
+                            "{entry}: the Platform had the dataset of submission {unseen}, whose outcome \
                          was unknown"
-                    ));
+                        ));
+                    }
+                    Some(None) => {}
                 }
-                Some(None) => {}
-            },
+            }
             Event::Read { status: Some(400..500), .. } => {
                 if let Some(upload) = upload {
                     let unseen = upload.found.filter(|found| !accepted.contains(found));

@@ -275,18 +275,18 @@ async fn what_a_bound_key_may_not_use_is_not_named() {
     let keyed = Keyed::start().await;
     let body = json!({ "name": "n", "data": GOOD });
     // The account of the key is not configured; `default` is.
-    let refused = keyed.of("bound", Method::POST, "/v1/submissions", &body).await;
-    let problem = refused.is(ProblemKind::InvalidField);
+    let failed = keyed.of("bound", Method::POST, "/v1/submissions", &body).await;
+    let problem = failed.is(ProblemKind::InvalidField);
     assert_eq!(problem.detail, "`account`: `other` is not configured on this server");
     let line = keyed.served.request(Method::POST, "/v1/submissions/bulk");
     let line = line.bearer_auth(&keyed.keys["bound"]);
     let line = line.header("content-type", "application/x-ndjson").body(body.to_string());
-    let refused = Answer::of(line).await;
-    assert!(refused.text().contains("`other` is not configured on this server\""));
+    let failed = Answer::of(line).await;
+    assert!(failed.text().contains("`other` is not configured on this server\""));
     // Who sees all accounts gets their names.
     let body = json!({ "name": "n", "data": GOOD, "account": "none" });
-    let refused = keyed.of("producer", Method::POST, "/v1/submissions", &body).await;
-    assert!(refused.is(ProblemKind::InvalidField).detail.contains("`default`"));
+    let failed = keyed.of("producer", Method::POST, "/v1/submissions", &body).await;
+    assert!(failed.is(ProblemKind::InvalidField).detail.contains("`default`"));
 }
 
 /// A damaged record of another account is as little there as any other of its submissions.

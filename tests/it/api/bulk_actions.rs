@@ -55,7 +55,7 @@ async fn a_bulk_action_changes_what_was_there_in_batches_and_nothing_that_came_l
     let other = served.world.submit(dataset("other")).await;
     let ids = served.world.submit_all((0..120).map(labeled)).await;
     let plan = client.bulk_action(&cancel()).await.unwrap();
-    assert!(plan.dry_run && !plan.has_more && plan.refused.is_empty(), "{plan:?}");
+    assert!(plan.dry_run && !plan.has_more && plan.unchanged.is_empty(), "{plan:?}");
     assert_eq!((plan.changed, plan.examples.len()), (120, 3));
     assert_eq!(served.world.stats().await.count(State::Queued), 121, "a dry run changes nothing");
     let newer = served.world.submit(labeled(1000)).await;
@@ -97,14 +97,14 @@ async fn a_plan_names_what_would_stay_unchanged_and_the_action_leaves_the_same()
     let request = BulkActionRequest::new(BulkAction::Retry);
     let plan = client.bulk_action(&request).await.unwrap();
     assert_eq!((plan.changed, &plan.examples[..]), (1, &failing[1..]));
-    let [refusal] = plan.refused.as_slice() else { panic!("one is refused: {plan:?}") };
-    assert_eq!((refusal.code.as_str(), refusal.count), ("newer_unfinished", 1));
-    assert_eq!(refusal.examples, failing[..1]);
-    assert!(refusal.message.contains(&newer.to_string()), "{refusal:?}");
-    let expected = plan.refused.clone();
+    let [group] = plan.unchanged.as_slice() else { panic!("one stays unchanged: {plan:?}") };
+    assert_eq!((group.code.as_str(), group.count), ("newer_unfinished", 1));
+    assert_eq!(group.examples, failing[..1]);
+    assert!(group.message.contains(&newer.to_string()), "{group:?}");
+    let expected = plan.unchanged.clone();
     let batches = all_batches(&client, request, plan).await;
     assert_eq!((batches.len(), batches[0].changed), (1, 1));
-    assert_eq!(batches[0].refused, expected);
+    assert_eq!(batches[0].unchanged, expected);
     assert_eq!(served.world.look(failing[1]).await.state, State::Queued);
     assert_eq!(served.world.look(failing[0]).await.state, State::Failed);
 }
@@ -121,8 +121,8 @@ async fn a_bound_key_neither_counts_nor_changes_submissions_of_others() {
     assert_eq!((&bound["changed"], &bound["pinned"]), (&json!(0), &Value::Null));
     // Neither with a position of another key, nor by the name of the account.
     let foreign = json!({ "action": "cancel", "pinned": plan["pinned"] });
-    let refused = run("bound", foreign).await;
-    assert!(refused.is(ProblemKind::StateConflict).detail.contains("`pinned`"));
+    let failed = run("bound", foreign).await;
+    assert!(failed.is(ProblemKind::StateConflict).detail.contains("`pinned`"));
     let named = run("bound", json!({ "action": "cancel", "account": "default" })).await.json();
     assert_eq!((&named["changed"], &named["pinned"]), (&json!(0), &Value::Null));
     assert_eq!(keyed.served.world.look(id).await.state, State::Queued);
@@ -150,8 +150,8 @@ async fn chosen_submissions_are_acted_on_alone_and_others_of_them_are_named() {
     let plan: BulkActionView =
         serde_json::from_slice(&run("operator", &chosen).await.body).unwrap();
     assert_eq!((plan.dry_run, plan.changed, &plan.examples[..]), (true, 1, &ids[..1]));
-    let [refusal] = plan.refused.as_slice() else { panic!("one is refused: {plan:?}") };
-    assert_eq!((refusal.count, &refusal.examples[..]), (1, &ids[1..2]));
+    let [group] = plan.unchanged.as_slice() else { panic!("one stays unchanged: {plan:?}") };
+    assert_eq!((group.count, &group.examples[..]), (1, &ids[1..2]));
     let mut pinned = chosen.clone();
     pinned["pinned"] = json!(plan.pinned);
     let done: BulkActionView =
@@ -160,7 +160,7 @@ async fn chosen_submissions_are_acted_on_alone_and_others_of_them_are_named() {
     assert_eq!(world.stats().await.count(State::Queued), 2);
     let bound = run("bound", &json!({ "action": "cancel", "ids": ids })).await.json();
     assert_eq!((&bound["changed"], &bound["pinned"]), (&json!(0), &Value::Null));
-    assert_eq!(bound["refused"][0]["code"], json!("not_found"));
+    assert_eq!(bound["unchanged"][0]["code"], json!("not_found"));
     let many = vec![ids[0]; 101];
     run("operator", &json!({ "action": "cancel", "ids": many }))
         .await

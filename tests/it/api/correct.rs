@@ -169,8 +169,8 @@ async fn of_two_corrections_at_once_one_is_a_conflict() {
         let mut statuses = [one.status, other.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409], "{} {}", one.text(), other.text());
-        let refused = if one.status == 409 { one } else { other };
-        assert!(refused.is(ProblemKind::StateConflict).difference.is_some());
+        let failed = if one.status == 409 { one } else { other };
+        assert!(failed.is(ProblemKind::StateConflict).difference.is_some());
     }
 }
 

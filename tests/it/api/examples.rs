@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, GOOD, Platform, REJECTED};
 
-/// Runs a producer on good, rejected, refused and invalid data.
+/// Runs a producer on good, rejected, conflicting and invalid data.
 fn produces(interpreter: &str, script: &str) {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform)
@@ -41,9 +41,9 @@ fn produces(interpreter: &str, script: &str) {
     assert_eq!(rejected.status.code(), Some(4), "{}", text(&rejected.stderr));
     assert!(text(&rejected.stdout).contains("UNKNOWN-7"), "{}", text(&rejected.stdout));
     // The Platform rejects the upload, because it has other data under this name.
-    let refused = run_as("other.csv", Some("march data"));
-    let stderr = text(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(4), "{stderr}");
+    let failed = run_as("other.csv", Some("march data"));
+    let stderr = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(4), "{stderr}");
     let listed = ferry.run(&["list", "--name", "march data", "--state", "rejected", "--json"]).ok();
     let reason = listed.objects()[0]["reason"].to_string();
     let reason = reason.trim_matches('"');

@@ -51,15 +51,15 @@ async fn bodies_take_no_more_memory_than_they_may() {
         Answer::of(request.header("content-type", "text/csv").body("x".repeat(150_000)))
     };
     let started = Instant::now();
-    let refused = loop {
+    let failed = loop {
         let response = send().await;
         if response.status == 503 {
             break response;
         }
         assert!(started.elapsed() < Duration::from_secs(30), "{}", response.text());
     };
-    assert!(refused.is(ProblemKind::Busy).detail.contains("body_memory_bytes"));
-    assert!(!refused.header("retry-after").is_empty());
+    assert!(failed.is(ProblemKind::Busy).detail.contains("body_memory_bytes"));
+    assert!(!failed.header("retry-after").is_empty());
     drop(slow);
     let started = Instant::now();
     while send().await.status == 503 {
@@ -84,15 +84,15 @@ async fn more_requests_than_allowed_are_sent_away_and_probes_are_not() {
         slow.push(stream);
     }
     let started = Instant::now();
-    let refused = loop {
+    let failed = loop {
         let response = served.get(&path).await;
         if response.status == 503 {
             break response;
         }
         assert!(started.elapsed() < Duration::from_secs(30));
     };
-    refused.is(ProblemKind::Busy);
-    assert_eq!(refused.header("retry-after"), "1");
+    failed.is(ProblemKind::Busy);
+    assert_eq!(failed.header("retry-after"), "1");
     for probe in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(served.get(probe).await.status, 200, "{probe}");
     }

@@ -1,4 +1,4 @@
-//! Requests of few bytes and many values: refused before any value is made of them.
+//! Requests of few bytes and many values: they fail before any value is made of them.
 
 use ferry_types::contract::ProblemKind;
 use serde_json::Value;

@@ -47,8 +47,8 @@ async fn the_document_has_every_route_and_no_other() {
         let methods: BTreeSet<String> =
             entries(methods).keys().map(|method| method.to_uppercase()).collect();
         // The router names the methods that a path takes.
-        let refused = Answer::of(served.request(Method::PATCH, &filled)).await;
-        let allowed = refused.header("allow").split(',').map(str::trim).filter(|m| *m != "HEAD");
+        let failed = Answer::of(served.request(Method::PATCH, &filled)).await;
+        let allowed = failed.header("allow").split(',').map(str::trim).filter(|m| *m != "HEAD");
         assert_eq!(allowed.map(str::to_owned).collect::<BTreeSet<_>>(), methods, "{path}");
         documented.extend(methods.into_iter().map(|method| (method, filled.clone())));
     }

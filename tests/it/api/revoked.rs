@@ -54,8 +54,8 @@ async fn a_bulk_of_a_revoked_key_stores_no_further_line() {
     assert!(next().await.unwrap()["id"].is_string());
     keyed.revoke("producer").await;
     send.send(line("after")).await.unwrap();
-    let refused = next().await.unwrap();
-    assert_eq!((&refused["line"], &refused["error"]["status"]), (&json!(2), &json!(401)));
+    let failed = next().await.unwrap();
+    assert_eq!((&failed["line"], &failed["error"]["status"]), (&json!(2), &json!(401)));
     assert_eq!(next().await, None, "it ends");
     assert_eq!(keyed.served.world.stats().await.unfinished(), 1);
 }

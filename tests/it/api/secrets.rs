@@ -45,7 +45,7 @@ fn no_response_and_no_line_of_the_log_holds_a_secret() {
     let mut outputs = Vec::new();
     Runtime::new().unwrap().block_on(async {
         let mut id = String::new();
-        for name in ["refused", "carried"] {
+        for name in ["rejected", "completed"] {
             let body = json!({ "name": name, "data": GOOD, "idempotency_key": name });
             let response = send(Method::POST, "/v1/submissions?wait=60s", &body, key).await;
             assert_eq!(response.status, 201, "{}", response.text());

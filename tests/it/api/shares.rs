@@ -82,7 +82,7 @@ async fn large_bodies_of_one_key_take_half_of_the_memory_when_they_arrive_and_no
     // What has arrived counts, and the rest of it may never come.
     let mut next = 0;
     until("a key that has its half", async || {
-        // One that arrives together with the other request may be the one that is refused.
+        // One that arrives together with the other request may be the one that fails.
         if next < begun.len() {
             let _ = begun[next].write_all(large().as_bytes()).await;
             next += 1;
@@ -91,10 +91,10 @@ async fn large_bodies_of_one_key_take_half_of_the_memory_when_they_arrive_and_no
         keyed.send("producer", large()).await.status == 503
     })
     .await;
-    let refused = keyed.send("producer", large()).await;
-    let problem = refused.is(ProblemKind::Busy);
+    let failed = keyed.send("producer", large()).await;
+    let problem = failed.is(ProblemKind::Busy);
     assert!(problem.detail.contains("half of `body_memory_bytes`"), "{}", problem.detail);
-    assert_eq!(refused.header("retry-after"), "2");
+    assert_eq!(failed.header("retry-after"), "2");
     assert_eq!(keyed.send("operator", large()).await.status, 400);
     let small = json!({ "name": "small", "data": GOOD }).to_string();
     assert_eq!(keyed.send("producer", small).await.status, 201);
@@ -134,8 +134,8 @@ async fn bodies_that_trickle_take_a_quarter_of_the_slots_and_end() {
     let responses = futures_util::future::join_all(ends).await;
     let of = |status: &str| responses.iter().filter(|response| response.contains(status)).count();
     // Eight at once may take their time, and the others cannot even begin to.
-    let (refused, ended) = (of(" 503 "), of(" 408 "));
-    assert!(refused > 0 && ended >= 8 && refused + ended == 14, "{responses:?}");
+    let (busy, ended) = (of(" 503 "), of(" 408 "));
+    assert!(busy > 0 && ended >= 8 && busy + ended == 14, "{responses:?}");
 }
 
 #[tokio::test]
@@ -151,10 +151,10 @@ async fn one_key_has_an_eighth_of_the_slots_for_event_streams_and_leaves_as_many
         assert_eq!(stream.status(), 200);
         streams.push(stream);
     }
-    let refused = keyed.get("reader", "/v1/events").await;
-    let problem = refused.is(ProblemKind::Busy);
+    let failed = keyed.get("reader", "/v1/events").await;
+    let problem = failed.is(ProblemKind::Busy);
     assert!(problem.detail.contains("event streams of this API key"), "{}", problem.detail);
-    assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
+    assert_eq!((failed.status, failed.header("retry-after")), (503, "5"));
     assert_eq!(open("producer").await.status(), 200);
     streams.pop();
     until("a stream that has ended", async || open("reader").await.status() == 200).await;
@@ -184,11 +184,11 @@ async fn slow_readers_of_large_results_have_a_share_of_memory_and_a_least_pace()
     slow.read_exact(&mut begin).await.unwrap();
     assert_eq!(&begin, b"HTTP/1.1 200");
     let reads = keyed.reads().await;
-    let refused = keyed.get("reader", &path).await;
+    let failed = keyed.get("reader", &path).await;
     assert_eq!(keyed.reads().await, reads, "what there is no memory for is not read");
-    let problem = refused.is(ProblemKind::Busy);
+    let problem = failed.is(ProblemKind::Busy);
     assert!(problem.detail.contains("half of `response_memory_bytes`"), "{}", problem.detail);
-    assert_eq!((refused.status, refused.header("retry-after")), (503, "2"));
+    assert_eq!((failed.status, failed.header("retry-after")), (503, "2"));
     let data = format!("/v1/submissions/{}/data", done.id());
     keyed.get("reader", &data).await.is(ProblemKind::Busy);
     let other = keyed.get("operator", &data).await;

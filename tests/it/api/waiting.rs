@@ -33,7 +33,7 @@ async fn a_wait_ends_when_the_server_stops() {
     let waiting = Answer::of(served.request(Method::GET, &format!("/v1/submissions/{id}?wait=5m")));
     let shutdown = served.world.app.shutdown.clone();
     let stopping = async {
-        // The server has the request by then, or refuses it as one that came too late.
+        // The server has the request by then, or responds that it stops.
         for _ in 0..20 {
             crate::support::pause().await;
         }

@@ -306,8 +306,8 @@ fn results_are_private_one_file_each_and_follow_no_link() {
     ferry.write("original", "mine");
     std::fs::remove_file(ferry.path(paths[0])).unwrap();
     std::os::unix::fs::symlink(ferry.path("original"), ferry.path(paths[0])).unwrap();
-    let refused = ferry.run(&["results", &id, "-o", "new/folder"]).exits(1);
-    assert!(refused.stderr.contains("it is a symbolic link"), "{}", refused.stderr);
+    let failed = ferry.run(&["results", &id, "-o", "new/folder"]).exits(1);
+    assert!(failed.stderr.contains("it is a symbolic link"), "{}", failed.stderr);
     assert_eq!(ferry.read("original"), "mine");
     // So do datasets that were corrected.
     ferry.write("march.csv", GOOD);

@@ -32,9 +32,9 @@ fn a_dry_run_counts_and_changes_nothing_and_a_receipt_counts_what_was_changed() 
     let object = ferry.object(&with(&["--dry-run", "--json"]));
     assert_eq!((&object["changed"], &object["dry_run"]), (&3.into(), &true.into()));
     // Without a terminal that could be asked, a flag has to say it.
-    let refused = ferry.run(&CANCEL).exits(2);
-    assert!(refused.stderr.contains("would change 3 submissions"), "{refused}");
-    assert!(refused.stderr.contains("--yes"), "{refused}");
+    let failed = ferry.run(&CANCEL).exits(2);
+    assert!(failed.stderr.contains("would change 3 submissions"), "{failed}");
+    assert!(failed.stderr.contains("--yes"), "{failed}");
     assert_eq!(states(&ferry), serde_json::json!({ "queued": 4 }));
     let receipt = ferry.run(&with(&["--yes"])).ok();
     assert!(receipt.stdout.starts_with("`cancel` changed 3 submissions: "), "{receipt}");
@@ -50,13 +50,13 @@ fn a_dry_run_counts_and_changes_nothing_and_a_receipt_counts_what_was_changed() 
 fn what_stays_unchanged_is_in_the_receipt_and_in_the_exit_code() {
     let (ferry, _) = labeled();
     ferry.run(&with(&["--yes"])).ok();
-    let refused = ferry.run(&with(&["--state", "cancelled", "--yes"])).exits(1);
-    assert!(refused.stdout.contains("left unchanged 3 submissions: submission "), "{refused}");
+    let failed = ferry.run(&with(&["--state", "cancelled", "--yes"])).exits(1);
+    assert!(failed.stdout.contains("left unchanged 3 submissions: submission "), "{failed}");
     let object = ferry.run(&with(&["--state", "cancelled", "--yes", "--json"])).exits(1).objects();
-    assert_eq!(object[0]["refused"][0]["code"], "already_final", "{object:?}");
+    assert_eq!(object[0]["unchanged"][0]["code"], "already_final", "{object:?}");
     let planned = ferry.object(&with(&["--state", "cancelled", "--dry-run", "--json"]));
-    assert_eq!(planned["refused"], object[0]["refused"], "a plan says the same");
-    assert_eq!(planned["refused"][0]["count"], 3, "{planned}");
+    assert_eq!(planned["unchanged"], object[0]["unchanged"], "a plan says the same");
+    assert_eq!(planned["unchanged"][0]["count"], 3, "{planned}");
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn on_a_terminal(ferry: &Ferry, arguments: &str, typed: &str) -> Ran {
 #[test]
 fn a_terminal_is_asked_before_anything_is_changed() {
     let (ferry, _) = labeled();
-    let refused = on_a_terminal(&ferry, "cancel --label batch=7", "n").exits(1);
-    assert!(refused.stdout.contains("type `y` to cancel 3 submissions"), "{refused:?}");
-    assert!(refused.stdout.contains("nothing was changed"), "{refused:?}");
+    let failed = on_a_terminal(&ferry, "cancel --label batch=7", "n").exits(1);
+    assert!(failed.stdout.contains("type `y` to cancel 3 submissions"), "{failed:?}");
+    assert!(failed.stdout.contains("nothing was changed"), "{failed:?}");
     assert_eq!(states(&ferry), serde_json::json!({ "queued": 4 }));
     let done = on_a_terminal(&ferry, "cancel --label batch=7", "y").ok();
     assert!(done.stdout.contains("changed 3 submissions"), "{done:?}");

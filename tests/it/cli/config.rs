@@ -204,18 +204,18 @@ fn a_token_url_may_have_a_query_and_the_api_url_may_not() {
         Ferry::of(&Platform::start()).set(name, value).run(&["doctor", "--offline"])
     };
     account("FERRY_TOKEN_URL", "https://t.example.com/oauth2/v2.0/token?p=b2c_1_x").ok();
-    let refused = account("FERRY_API_URL", "https://api.example.com/upload?key=1").exits(2);
-    assert!(refused.stdout.contains("must not have a query"), "{}", refused.stdout);
-    let refused = account("FERRY_TOKEN_URL", "https://t.example.com/token#x").exits(2);
-    assert!(refused.stdout.contains("must not have a fragment"), "{}", refused.stdout);
+    let failed = account("FERRY_API_URL", "https://api.example.com/upload?key=1").exits(2);
+    assert!(failed.stdout.contains("must not have a query"), "{}", failed.stdout);
+    let failed = account("FERRY_TOKEN_URL", "https://t.example.com/token#x").exits(2);
+    assert!(failed.stdout.contains("must not have a fragment"), "{}", failed.stdout);
 }
 
 #[test]
 fn invisible_characters_inside_an_id_are_named() {
     let ferry = Ferry::of(&Platform::start()).set("FERRY_CLIENT_ID", "de\u{200b}mo");
-    let refused = ferry.run(&["doctor", "--offline"]).exits(2);
-    assert!(refused.stdout.contains("FERRY_CLIENT_ID: it holds"), "{}", refused.stdout);
-    assert!(refused.stdout.contains("(U+200B)"), "{}", refused.stdout);
+    let failed = ferry.run(&["doctor", "--offline"]).exits(2);
+    assert!(failed.stdout.contains("FERRY_CLIENT_ID: it holds"), "{}", failed.stdout);
+    assert!(failed.stdout.contains("(U+200B)"), "{}", failed.stdout);
 }
 
 #[test]

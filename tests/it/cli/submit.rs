@@ -1,4 +1,4 @@
-//! `ferry submit` with files: what it takes, what it refuses, and what it keeps.
+//! `ferry submit` with files: what it accepts, what is invalid, and what is stored.
 
 use insta::assert_snapshot;
 

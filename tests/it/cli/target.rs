@@ -30,7 +30,7 @@ fn a_beginning_that_only_one_id_has_stands_for_it_in_every_command() {
     ] {
         ferry.run(&args).exits(code);
     }
-    // What cannot be done is refused for the submission that was meant.
+    // The error of an operation that is not allowed names the submission that was meant.
     for (command, id) in [("retry", &first), ("resolve", &first), ("webhooks", &first)] {
         let short = short(id);
         let args = match command {

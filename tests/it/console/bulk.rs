@@ -48,9 +48,9 @@ async fn a_bulk_action_touches_nothing_that_came_after_its_plan_and_names_what_i
     world.app.store.cancel(ids[7]).await.unwrap();
     let at_plan = at(&plan);
     for typed in [&[("at", &*at_plan)][..], &[("at", &at_plan), ("typed", "12")]] {
-        let refused = tab.post("/console/bulk", typed).await;
-        assert_eq!(refused.status, 422, "{}", refused.text);
-        assert!(refused.says("type 120 to confirm; nothing was changed"), "{}", refused.text);
+        let failed = tab.post("/console/bulk", typed).await;
+        assert_eq!(failed.status, 422, "{}", failed.text);
+        assert!(failed.says("type 120 to confirm; nothing was changed"), "{}", failed.text);
     }
     assert_eq!(world.stats().await.count(State::Queued), 121);
     let confirmed = [("at", &*at_plan), ("typed", "120")];

@@ -155,7 +155,7 @@ async fn names_that_were_made_to_deceive_are_text() {
     let names = ["<script>alert(1)</script>", "\" onclick=\"x", "{{7*7}}", "a\u{202e}b\u{7}"];
     let mut ids = Vec::new();
     for (n, name) in (1..).zip(names) {
-        // A store may hold what the intake would refuse today.
+        // A store may hold what is invalid for the intake today.
         let id = SubmissionId::new(timestamp(1_770_000_000_000), n);
         let payload = Payload { data: GOOD.to_owned(), event_data: None };
         let deadline = Deadline::After(Duration::from_hours(1));

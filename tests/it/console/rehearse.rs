@@ -92,8 +92,8 @@ async fn drills_are_offered_to_operators_of_all_accounts_alone_and_recorded() {
     let shown = tab.get(page).await;
     assert!(shown.says("Share of requests that fail: on") && shown.text.contains("value=\"0.5\""));
     for wrong in ["2", "-1", "NaN", "much"] {
-        let refused = tab.post(page, &share(wrong)).await;
-        assert!(refused.status == 422 && refused.says("expected a number from 0 to 1"), "{wrong}");
+        let failed = tab.post(page, &share(wrong)).await;
+        assert!(failed.status == 422 && failed.says("expected a number from 0 to 1"), "{wrong}");
     }
     assert_eq!(tab.post(page, &[("on", "true")]).await.status, 422, "no drill is named");
     let pause = [("reason", "moving house")];

@@ -55,11 +55,11 @@ async fn three_replicas_complete_a_thousand_submissions_and_double_none() {
     world.finish().await;
 }
 
-/// Requests of a Platform that were answered, and those that were refused.
+/// Requests of a Platform that were answered, and those that were throttled.
 fn requests(world: &World) -> [u64; 2] {
     let ledger = world.sim.ledger();
-    let refused = ledger.faults.get("slow_down").copied().unwrap_or_default();
-    [ledger.requests - ledger.tokens_issued - refused, refused]
+    let throttled = ledger.faults.get("slow_down").copied().unwrap_or_default();
+    [ledger.requests - ledger.tokens_issued - throttled, throttled]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,11 +90,11 @@ async fn three_replicas_learn_the_rate_that_the_platform_allows() {
     let (started, before) = (Instant::now(), requests(&world));
     let stats = world.all_settled().await;
     assert_eq!(stats.count(State::Completed), 400, "{stats:#?}");
-    let [answered, refused] = requests(&world);
-    let [answered, refused] = [answered - before[0], refused - before[1]];
+    let [answered, throttled] = requests(&world);
+    let [answered, throttled] = [answered - before[0], throttled - before[1]];
     let used = answered as f64 / started.elapsed().as_secs_f64() / RATE;
-    println!("learned {rate:?}; of the rate {used:.2}; {refused} of {answered} refused");
-    assert!(refused * 20 <= answered, "{refused} of {answered} refused");
+    println!("learned {rate:?}; of the rate {used:.2}; {throttled} of {answered} throttled");
+    assert!(throttled * 20 <= answered, "{throttled} of {answered} throttled");
     assert!(used > 0.6, "{used:.2} of the rate was used");
     for other in others {
         other.stop().await;

@@ -257,11 +257,10 @@ async fn bytes_that_are_no_text_are_counted_and_not_shown() {
     let polled = raw(with_headers("", &gzip)).status("t").await;
     let is_counted = matches!(&polled, Err(PlatformError::Unreadable(s)) if s.contains(&expected));
     assert!(is_counted, "{polled:?}");
-    let refused =
-        [b"HTTP/1.1 400 Bad\r\nContent-Length: 4\r\n\r\n".as_slice(), b"\x01\x02\x03\x04"];
-    let refused = raw(refused.concat()).upload(upload("n")).await;
+    let failed = [b"HTTP/1.1 400 Bad\r\nContent-Length: 4\r\n\r\n".as_slice(), b"\x01\x02\x03\x04"];
+    let failed = raw(failed.concat()).upload(upload("n")).await;
     let words = "4 bytes that are no text".to_owned();
-    assert_eq!(refused, Err(PlatformError::Rejected { status: 400, words }));
+    assert_eq!(failed, Err(PlatformError::Rejected { status: 400, words }));
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn a_replaced_secret_is_not_shown_either() {
     assert!(is_transient(&platform.status("t").await));
     let echo = says(400, "not first-key nor second-key");
     sim.script(ferry_sim::Endpoint::Status, echo);
-    let error = platform.status("t").await.expect_err("a refusal").to_string();
+    let error = platform.status("t").await.expect_err("a 400").to_string();
     assert!(error.contains("not [redacted] nor [redacted]"), "{error}");
 }
 
@@ -112,6 +112,6 @@ async fn a_private_authority_is_trusted_where_it_is_configured() {
     let platform = client(account, Limits { authorities, ..limits() }, 0);
     assert_eq!(platform.check_credentials().await, Ok(()));
     let none = b"-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----";
-    let refused = Authorities::read(none).expect_err("no certificate");
-    assert_eq!(refused, "it holds what is no certificate");
+    let error = Authorities::read(none).expect_err("no certificate");
+    assert_eq!(error, "it holds what is no certificate");
 }

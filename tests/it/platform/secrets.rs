@@ -234,12 +234,12 @@ async fn no_echo_of_a_secret_is_shown() {
             for endpoint in &ENDPOINTS[1..3] {
                 sim.script(*endpoint, says(status, echo.clone()));
             }
-            let refused = platform.upload(upload("n")).await;
+            let failed = platform.upload(upload("n")).await;
             if [400, 409, 422].contains(&status) {
-                let words = refused.clone().expect_err("a refusal").to_string();
+                let words = failed.clone().expect_err("a rejection").to_string();
                 assert!(words.contains("[redacted]` and that is wrong"), "{spelling}: {words}");
             }
-            captured.note(format!("{refused:?}"));
+            captured.note(format!("{failed:?}"));
             captured.note(format!("{:?}", platform.status("t").await));
         }
         // A word that holds no blank is shorter, and may pass for a status or a token.
@@ -307,9 +307,9 @@ async fn no_echo_of_a_request_is_shown() {
         sim.script(Endpoint::Token, says(200, format!(r#"{{"access_token":"{BEARER}"}}"#)));
         platform.check_credentials().await.expect("a token");
         sim.script(Endpoint::Upload, says(400, echo.clone()));
-        let refused = platform.upload(upload("n")).await.expect_err("a refusal").to_string();
-        assert!(refused.contains("[redacted]"), "{refused}");
-        captured.note(refused.replace("dataKey=", "").replace("?token=", "").replace("&key=", ""));
+        let error = platform.upload(upload("n")).await.expect_err("a rejection").to_string();
+        assert!(error.contains("[redacted]"), "{error}");
+        captured.note(error.replace("dataKey=", "").replace("?token=", "").replace("&key=", ""));
         let wait = Wait::begin("the end of the script");
         while !sim.is_script_done() {
             wait.check();

@@ -1,4 +1,4 @@
-//! The access token: how it is asked for, how long it is kept, and what a refusal means.
+//! The access token: its request, its life, and the meaning of a denial.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -46,8 +46,8 @@ async fn a_client_id_with_a_colon_is_not_accepted() {
         api_url: "https://api.example.com/upload".into(),
         ..account_of(&Credentials::default())
     };
-    let refused = Client::new(account, limits(), Arc::new(SystemClock)).expect_err("a colon");
-    assert_eq!(refused.to_string(), "account `main`: `client_id` must not hold a colon");
+    let error = Client::new(account, limits(), Arc::new(SystemClock)).expect_err("a colon");
+    assert_eq!(error.to_string(), "account `main`: `client_id` must not hold a colon");
 }
 
 #[tokio::test]
@@ -318,14 +318,14 @@ async fn wrong_credentials_are_reported_as_such() {
     assert_eq!(response, Err(PlatformError::Credentials(format!("{expected}{remark}"))));
     let other = Credentials { api_key: "wrong".into(), ..Credentials::default() };
     let platform = client_of(&sim, account_of(&other));
-    let refused = |call: &str| {
+    let failed = |call: &str| {
         PlatformError::Transient(format!(
             "{call}: access denied (403): `unknown key`; retried, and the account is paused if this \
              lasts for 20s"
         ))
     };
-    assert_eq!(platform.upload(upload("n")).await, Err(refused("UploadData")));
-    assert_eq!(platform.status("t").await, Err(refused("GetResults (status)")));
+    assert_eq!(platform.upload(upload("n")).await, Err(failed("UploadData")));
+    assert_eq!(platform.status("t").await, Err(failed("GetResults (status)")));
 }
 
 #[tokio::test]
@@ -441,8 +441,8 @@ async fn a_login_page_instead_of_a_401_costs_one_request() {
     let (sim, platform) = start(SimConfig { dialect, ..quick() }).await;
     let token = stored(&platform).await;
     sim.script(Endpoint::Status, Fault::RevokeToken);
-    let refused = platform.status(&token).await;
-    assert!(is_transient(&refused), "{refused:?}");
+    let failed = platform.status(&token).await;
+    assert!(is_transient(&failed), "{failed:?}");
     assert_eq!(platform.status(&token).await, Ok(Status::Done));
     assert_eq!(sim.ledger().tokens_issued, 2);
 }

@@ -67,8 +67,8 @@ fn an_example_is_verified_with_the_configured_secret_and_rejected_with_another()
 fn a_receiver_that_the_rules_forbid_gets_no_example() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).set("FERRY_WEBHOOK_SECRET", SECRET);
-    let refused = ferry.run(&["webhooks", "test", "http://127.0.0.1:9/"]).exits(2);
-    assert!(refused.stderr.contains("`webhook_allow_http`"), "{refused}");
+    let failed = ferry.run(&["webhooks", "test", "http://127.0.0.1:9/"]).exits(2);
+    assert!(failed.stderr.contains("`webhook_allow_http`"), "{failed}");
     let unsigned = Ferry::of(&platform).run(&["webhooks", "test", "https://x.example"]).exits(2);
     assert!(unsigned.stderr.contains("FERRY_WEBHOOK_SECRET"), "{unsigned}");
 }

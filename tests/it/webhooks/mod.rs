@@ -5,7 +5,7 @@ mod four_ways;
 mod listening;
 mod python;
 pub(crate) mod receiver;
-mod refusing;
+mod unusable;
 
 use ferry_sim::SimConfig;
 use ferry_types::domain::SubmissionId;

@@ -56,7 +56,7 @@ pub(super) fn responses(response: Value) -> Result<Vec<Accepted>, RedisError> {
             "new" => Accepted::New(id),
             "duplicate" => Accepted::Duplicate(id),
             "conflict" => Accepted::Conflict(id),
-            _ => return Err(RedisError::Refused(StoreError::Taken(id))),
+            _ => return Err(RedisError::Store(StoreError::Taken(id))),
         });
     }
     Ok(accepted)

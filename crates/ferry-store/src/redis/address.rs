@@ -198,8 +198,8 @@ mod tests {
     #[test]
     fn what_is_no_url_is_invalid_and_is_not_repeated() {
         for url in ["redis://", "redis://:s3cret@", "redis://host:s3cret/0"] {
-            let refused = RedisAddress::new(url).unwrap_err();
-            assert!(!refused.contains("s3cret"), "{refused}");
+            let error = RedisAddress::new(url).unwrap_err();
+            assert!(!error.contains("s3cret"), "{error}");
         }
     }
 }

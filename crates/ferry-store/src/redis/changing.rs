@@ -283,8 +283,8 @@ fn saved(response: Value) -> Result<Vec<bool>, RedisError> {
 }
 
 impl From<LifecycleError> for RedisError {
-    fn from(refusal: LifecycleError) -> Self {
-        Self::Refused(StoreError::NotAllowed(refusal))
+    fn from(error: LifecycleError) -> Self {
+        Self::Store(StoreError::NotAllowed(error))
     }
 }
 

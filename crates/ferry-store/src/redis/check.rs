@@ -6,7 +6,7 @@ use super::connection::RedisConnection;
 use super::error::RedisError;
 use super::missing_rights;
 use super::values::text;
-use crate::{CheckResult, StoreError, WriteRefusal};
+use crate::{CheckResult, StoreError, UnwritableReason};
 
 /// The oldest version that has all that the scripts use.
 const OLDEST: Version = (7, 0, 0);
@@ -69,8 +69,8 @@ pub(super) async fn probe_write(link: &RedisConnection, location: &str) -> Resul
         return Err(error.with_location(location));
     }
     let cause = "it responds to reads, and to no write in time".to_owned();
-    let (location, refusal) = (location.to_owned(), WriteRefusal::Paused);
-    Err(StoreError::WriteRefused { location, refusal, cause })
+    let (location, reason) = (location.to_owned(), UnwritableReason::Paused);
+    Err(StoreError::NotWritable { location, reason, cause })
 }
 
 /// Results of the checks that need `INFO` alone, and the setting `appendfsync` where it is known.

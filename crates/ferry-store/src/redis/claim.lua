@@ -108,7 +108,7 @@ local adopted = #given
 -- No message says when an upload ends: with as many in flight as allowed, the next look comes soon.
 local IN_FLIGHT = 50
 
--- The limits of an account, and what its refusals show.
+-- The limits of an account, and what its 429s show.
 local function limits_of(account, health)
     local learned, limits = learned_interval(health), limits[account.name]
     if not learned then return limits end

@@ -54,8 +54,8 @@ local function commit(c, claim)
     return 'done'
 end
 
--- What is damaged must not keep the others from being recorded. What the server itself refuses, as for
--- want of memory, it refuses for all.
+-- What is damaged must not keep the others from being recorded. What the server itself does not do, as for
+-- want of memory, it does for none.
 local commits, names, responses = {}, {}, {}
 for n = 1, number() do
     commits[n] = argument()

@@ -111,7 +111,7 @@ impl RedisConnection {
             return Ok(Vec::new());
         }
         if let Some(script_call) = calls.iter().find(|script_call| script_call.bytes() > LARGEST) {
-            return Err(RedisError::Refused(StoreError::TooLarge(format!(
+            return Err(RedisError::Store(StoreError::TooLarge(format!(
                 "{} MiB in one piece, compressed, are more than the {} MiB that Redis takes: submit \
                  less at once",
                 script_call.bytes() >> 20,
@@ -143,7 +143,7 @@ impl RedisConnection {
         }
         let explained = |error: redis::RedisError| match (error.code(), error.detail()) {
             (Some(rights::CODE), Some(missing)) => {
-                RedisError::MissingRights(rights::refused(self.user(), missing))
+                RedisError::MissingRights(rights::missing(self.user(), missing))
             }
             _ => error.into(),
         };

@@ -89,7 +89,7 @@ impl DurableWrites {
     /// Reports a server that cannot confirm what this waits for. That it has no replica is another check.
     pub(super) async fn unable(&self) -> Option<CheckResult> {
         match self.check().await {
-            Err(RedisError::Refused(error)) => Some(CheckResult {
+            Err(RedisError::Store(error)) => Some(CheckResult {
                 ok: false,
                 text: error.to_string(),
                 hint: Some(NEWER.to_owned()),
@@ -98,7 +98,7 @@ impl DurableWrites {
         }
     }
 
-    /// Asks first, so that nothing is stored that is then refused.
+    /// Asks first, so that nothing is stored whose response is an error.
     async fn check(&self) -> Result<(), RedisError> {
         let (wanted, timeout) = match self.by {
             Ack::Disk => (0, Duration::from_millis(1)),
@@ -106,7 +106,7 @@ impl DurableWrites {
         };
         match (self.by, self.wait(wanted, timeout).await) {
             (Ack::Disk, Err(RedisError::Redis(error))) if error.code() == Some("ERR") => {
-                Err(RedisError::Refused(StoreError::Unusable(format!(
+                Err(RedisError::Store(StoreError::Unusable(format!(
                     "`durability = \"fsynced\"` needs WAITAOF, which Redis has from 7.2 on, and \
                      Valkey: {NEWER}"
                 ))))

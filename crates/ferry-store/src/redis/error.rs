@@ -4,7 +4,7 @@ use std::fmt;
 
 use redis::{ErrorKind, ServerErrorKind, Value};
 
-use crate::{StoreError, WriteRefusal};
+use crate::{StoreError, UnwritableReason};
 use ferry_types::domain::SubmissionId;
 
 /// Reason why an operation failed.
@@ -18,8 +18,8 @@ pub(super) enum RedisError {
     MissingRights(String),
     /// It took too long.
     Late(&'static str),
-    /// It must not be done.
-    Refused(StoreError),
+    /// Error that callers get as it is.
+    Store(StoreError),
     /// The store holds, or answered, what no Ferry wrote.
     Corrupt(String),
 }
@@ -29,7 +29,7 @@ impl fmt::Display for RedisError {
         match self {
             Self::Redis(error) | Self::Unreachable(error) => f.write_str(&words(error)),
             Self::Late(cause) => f.write_str(cause),
-            Self::Refused(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
             Self::MissingRights(what) | Self::Corrupt(what) => f.write_str(what),
         }
     }
@@ -39,9 +39,9 @@ impl RedisError {
     /// The same for callers, who want to know which store it was.
     pub(super) fn with_location(self, location: &str) -> StoreError {
         match self {
-            Self::MissingRights(cause) => StoreError::WriteRefused {
+            Self::MissingRights(cause) => StoreError::NotWritable {
                 location: location.to_owned(),
-                refusal: WriteRefusal::MissingRights,
+                reason: UnwritableReason::MissingRights,
                 cause,
             },
             Self::Redis(error) if is_damage(&error) => StoreError::Unusable(format!(
@@ -50,15 +50,15 @@ impl RedisError {
             )),
             Self::Redis(error) | Self::Unreachable(error) => {
                 let (location, cause) = (location.to_owned(), words(&error));
-                match refusal(&error) {
-                    Some(refusal) => StoreError::WriteRefused { location, refusal, cause },
+                match unwritable_reason(&error) {
+                    Some(reason) => StoreError::NotWritable { location, reason, cause },
                     None => StoreError::Unavailable { location, cause },
                 }
             }
             Self::Late(cause) => {
                 StoreError::Unavailable { location: location.to_owned(), cause: cause.to_owned() }
             }
-            Self::Refused(error) => error,
+            Self::Store(error) => error,
             Self::Corrupt(what) => {
                 StoreError::Unusable(format!("the store `{location}` is damaged: {what}"))
             }
@@ -70,7 +70,7 @@ impl RedisError {
         match self {
             Self::Redis(error) => !is_damage(error),
             Self::Late(_) => true,
-            Self::Unreachable(_) | Self::MissingRights(_) | Self::Refused(_) | Self::Corrupt(_) => {
+            Self::Unreachable(_) | Self::MissingRights(_) | Self::Store(_) | Self::Corrupt(_) => {
                 false
             }
         }
@@ -84,7 +84,7 @@ impl RedisError {
                 !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
             }
             Self::Late(_) => true,
-            Self::Unreachable(_) | Self::MissingRights(_) | Self::Refused(_) | Self::Corrupt(_) => {
+            Self::Unreachable(_) | Self::MissingRights(_) | Self::Store(_) | Self::Corrupt(_) => {
                 false
             }
         }
@@ -102,16 +102,16 @@ impl RedisError {
     /// The same where the damage is that of one submission.
     pub(super) fn in_record_of(self, id: SubmissionId) -> Self {
         match self {
-            Self::Corrupt(cause) => Self::Refused(StoreError::Damaged { id, cause }),
+            Self::Corrupt(cause) => Self::Store(StoreError::Damaged { id, cause }),
             Self::Redis(error) if is_damage(&error) => {
-                Self::Refused(StoreError::Damaged { id, cause: error.to_string() })
+                Self::Store(StoreError::Damaged { id, cause: error.to_string() })
             }
             other => other,
         }
     }
 
     pub(super) fn not_found(id: SubmissionId) -> Self {
-        Self::Refused(StoreError::NotFound(id))
+        Self::Store(StoreError::NotFound(id))
     }
 }
 
@@ -126,16 +126,16 @@ fn words(error: &redis::RedisError) -> String {
     }
 }
 
-/// Kind of the refusal, if the server can be read and refuses to write.
-fn refusal(error: &redis::RedisError) -> Option<WriteRefusal> {
+/// Reason why a server that can be read accepts no writes, if it said so.
+fn unwritable_reason(error: &redis::RedisError) -> Option<UnwritableReason> {
     match error.code()? {
-        "NOPERM" => Some(WriteRefusal::MissingRights),
-        "ERR" if lacks_rights(error) => Some(WriteRefusal::MissingRights),
-        "OOM" => Some(WriteRefusal::Full),
-        "MISCONF" if error.to_string().contains("No space left") => Some(WriteRefusal::Full),
-        "MISCONF" => Some(WriteRefusal::DiskError),
-        "READONLY" => Some(WriteRefusal::ReadOnly),
-        "NOREPLICAS" => Some(WriteRefusal::TooFewReplicas),
+        "NOPERM" => Some(UnwritableReason::MissingRights),
+        "ERR" if lacks_rights(error) => Some(UnwritableReason::MissingRights),
+        "OOM" => Some(UnwritableReason::Full),
+        "MISCONF" if error.to_string().contains("No space left") => Some(UnwritableReason::Full),
+        "MISCONF" => Some(UnwritableReason::DiskError),
+        "READONLY" => Some(UnwritableReason::ReadOnly),
+        "NOREPLICAS" => Some(UnwritableReason::TooFewReplicas),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ end
 
 -- What is known of the rate that the Platform allows, as `domain::account::LearnedRate` has it, is stored as
 -- one text of numbers. One that is damaged is forgotten.
-local LEARNED = { 'refused', 'row', 'unlimited', 'less', 'from', 'sent', 'since', 'cycle', 'window', 'count', 'last' }
+local LEARNED = { 'throttled_at', 'row', 'unlimited', 'less', 'from', 'sent', 'since', 'cycle', 'window', 'count', 'last' }
 
 local function decode_learned(text)
     local l, n = {}, 0
@@ -89,14 +89,14 @@ local function doublings(throttled_until, p) return floor(max(0, now - throttled
 
 local function is_ramping(throttled_until, p) return doublings(throttled_until, p) < RAMP_DOUBLINGS end
 
--- Requests begin again so many percent below the refused rate, by the number of refusals in a row that came soon
+-- Requests begin again so many percent below the throttled rate, by the number of 429s in a row that came soon
 -- after another.
 local DEPTHS = { 3, 8, 15, 25, 30 }
 
--- Requests per 1,000 seconds that may begin now, once a refusal has shown a rate.
+-- Requests per 1,000 seconds that may begin now, once a 429 has shown a rate.
 local function learned_rate(l)
     local cycles = max(0, now - l.since) / max(1, l.cycle) - 1
-    return l.refused * (1 + (DEPTHS[l.row + 1] or 0) / 100 * cycles * cycles * cycles)
+    return l.throttled_at * (1 + (DEPTHS[l.row + 1] or 0) / 100 * cycles * cycles * cycles)
 end
 
 -- After seven cycles a rate is forgotten.
@@ -104,7 +104,7 @@ local function is_old(l) return now - l.since > l.cycle * 7 end
 
 -- The microseconds from one request to the next; nothing while the rate is not known.
 local function learned_interval(h)
-    if not h.learned or h.learned.refused == 0 or is_old(h.learned) then return nil end
+    if not h.learned or h.learned.throttled_at == 0 or is_old(h.learned) then return nil end
     local DAY = 24 * 3600 * 1e6
     return floor(max(1, min(1e6 / (learned_rate(h.learned) / 1000), DAY)))
 end
@@ -112,40 +112,40 @@ end
 local function per_1000_seconds(count, millis) return floor(count * 1000000 / millis) end
 
 -- The knowledge after a request that achieved nothing.
-local function refused_one(l)
+local function throttled_one(l)
     l.sent = max(0, l.sent - 1)
     return l
 end
 
--- No knowledge; refusals before `since` add none.
+-- No knowledge; 429s before `since` add none.
 local function nothing(since, cycle)
     return {
-        refused = 0, row = 0, unlimited = 0, less = 0, from = now, sent = 0, since = since, cycle = cycle,
+        throttled_at = 0, row = 0, unlimited = 0, less = 0, from = now, sent = 0, since = since, cycle = cycle,
         window = since, count = 0, last = 0,
     }
 end
 
--- The knowledge after a refusal.
+-- The knowledge after a 429.
 local function learn(before, delay)
     if delay > 60000 or before and now < before.since then return before end
     if before and is_old(before) then before = nil end
     local next = nothing(now + delay, min(600000, max(15000, delay * 40)))
-    if not before or before.refused == 0 and before.row == 0 then
+    if not before or before.throttled_at == 0 and before.row == 0 then
         next.row = 1
         return next
     end
-    refused_one(before)
+    throttled_one(before)
     local achieved = per_1000_seconds(before.sent, max(1, now - before.from))
     local measured = max(before.last, per_1000_seconds(before.count, max(200, now - before.window)))
-    if before.refused == 0 and before.row + 1 < 4 then
+    if before.throttled_at == 0 and before.row + 1 < 4 then
         next.row, next.from, next.sent = before.row + 1, before.from, before.sent
-    elseif before.refused == 0 then
-        next.refused, next.unlimited = max(100, measured), achieved
+    elseif before.throttled_at == 0 then
+        next.throttled_at, next.unlimited = max(100, measured), achieved
     else
         local less = achieved < floor(before.unlimited * 75 / 100) and before.less + 1 or 0
         if less == 3 then return nothing(next.since + max(120000, next.cycle * 3), next.cycle) end
         local is_soon = now - before.since < floor(before.cycle / 8)
-        next.refused = max(100, min(measured, floor(learned_rate(before))))
+        next.throttled_at = max(100, min(measured, floor(learned_rate(before))))
         next.row = is_soon and min(before.row + 1, #DEPTHS - 1) or 0
         next.unlimited, next.less = before.unlimited, less
     end
@@ -235,8 +235,8 @@ local function record(h, signal, kind, value, p)
         local delay, is_rate, response = string.match(value, '^(%d+) (%d) (.*)$')
         local until_then = later(tonumber(delay))
         if is_rate == '1' and h.throttled_until and now < h.throttled_until then
-            -- Responses to requests from before the last refusal show nothing new.
-            h.learned = h.learned and refused_one(h.learned)
+            -- Responses to requests from before the last 429 show nothing new.
+            h.learned = h.learned and throttled_one(h.learned)
         elseif is_rate == '1' then
             h.learned = learn(h.learned, tonumber(delay))
         end

@@ -1,4 +1,4 @@
-//! The layout of a namespace: the one before is migrated, and any other is refused.
+//! The layout of a namespace: the one before is migrated, and any other is an error.
 //!
 //! Old processes know the layout of a namespace from when they connected, so that a migration waits until none
 //! of them is left.
@@ -52,7 +52,7 @@ pub(super) fn name(base: &str) -> String {
     format!("{base}layout")
 }
 
-/// The response to `probe`. Refuses a namespace of another version of Ferry.
+/// The response to `probe`. An error for a namespace of another version of Ferry.
 pub(super) fn read(response: Value) -> Result<Found, RedisError> {
     let [layout, migrating] = tuple(response)?;
     let layout: Option<u32> = redis::from_redis_value(layout).map_err(RedisError::corrupt)?;
@@ -61,11 +61,11 @@ pub(super) fn read(response: Value) -> Result<Found, RedisError> {
         Some(LAYOUT) if migrating == Value::Nil => Ok(Found::Current),
         Some(LAYOUT) => Ok(Found::Begun),
         Some(MIGRATED) => Ok(Found::Older),
-        Some(layout) => Err(refused(layout)),
+        Some(layout) => Err(unusable(layout)),
     }
 }
 
-fn refused(layout: u32) -> RedisError {
+fn unusable(layout: u32) -> RedisError {
     let way_out = if layout > LAYOUT {
         format!("this version of Ferry knows up to {LAYOUT}: use the newer Ferry that wrote it")
     } else {
@@ -73,7 +73,7 @@ fn refused(layout: u32) -> RedisError {
          wrote it, or set another `namespace`"
             .to_owned()
     };
-    RedisError::Refused(StoreError::Unusable(format!(
+    RedisError::Store(StoreError::Unusable(format!(
         "the namespace has layout {layout}, and {way_out}"
     )))
 }
@@ -83,7 +83,7 @@ pub(super) fn begun_by_another(layout: u32) -> Result<(), RedisError> {
     match layout {
         LAYOUT => Ok(()),
         MIGRATED => Err(RedisError::Late(IN_USE)),
-        other => Err(refused(other)),
+        other => Err(unusable(other)),
     }
 }
 

@@ -8,7 +8,7 @@
 
 local most = number()
 
--- At once: from now on older processes refuse the namespace when they connect.
+-- At once: from now on older processes cannot use the namespace when they connect.
 if call('GET', key.layout) == '3' then
     call('SET', key.migrating, '0')
     call('SET', key.layout, '4')

@@ -39,7 +39,7 @@ pub(super) async fn check_all(link: &RedisConnection) -> Result<Vec<CheckResult>
             let channel = (number(lacks_channel)? > 0).then(|| of_namespace('&'));
             text(missing)?.split_whitespace().map(str::to_owned).chain(channel).collect()
         }
-        // The server refuses the call of any script.
+        // The server denies the call of any script.
         Err(RedisError::Redis(error)) if error.code() == Some("NOPERM") => {
             let command = error.detail().and_then(|detail| detail.split('\'').nth(1));
             vec![command.map_or_else(|| of_namespace('~'), |command| format!("+{command}"))]

@@ -191,7 +191,7 @@ local function write_strings()
 end
 
 -- To be called last by every script that changes something. What takes memory comes first: a server that
--- has none left refuses it only as long as a script has not written.
+-- has none left fails it only as long as a script has not written.
 local function settle()
     write_strings()
     for _, change in ipairs(put_off) do change() end

@@ -53,7 +53,7 @@ pub struct PushedRequests {
     caller: String,
     peek: Script,
     remove: Script,
-    refuse: Script,
+    add_dead_letters: Script,
     requeue: Script,
 }
 
@@ -67,7 +67,7 @@ impl PushedRequests {
             caller,
             peek: Script::alone(include_str!("pushed/peek.lua")),
             remove: Script::alone(include_str!("pushed/remove.lua")),
-            refuse: Script::alone(include_str!("pushed/refuse.lua")),
+            add_dead_letters: Script::alone(include_str!("pushed/add_dead_letters.lua")),
             requeue: Script::alone(include_str!("pushed/requeue.lua")),
         })
     }
@@ -78,7 +78,7 @@ impl PushedRequests {
     }
 
     /// Tasks that are due; none if there are none, or if another process is at it. They stay until
-    /// they are removed or refused. Arguments of more than `largest` bytes are not read.
+    /// they are removed or made dead letters. Arguments of more than `largest` bytes are not read.
     pub async fn peek(&self, largest: u64) -> Result<Vec<Task>, StoreError> {
         let keys = [
             self.config.active_jobs_list(),
@@ -114,7 +114,7 @@ impl PushedRequests {
             self.config.active_jobs_list(),
             self.config.scheduled_jobs_set(),
             self.config.job_data_hash(),
-            self.refusals(),
+            self.dead_letters_key(),
         ];
         let meta = self.config.job_meta_hash();
         keys.extend(ids.iter().map(|id| format!("{meta}:{id}")));
@@ -123,43 +123,53 @@ impl PushedRequests {
         self.with_location(super::values::number(response))
     }
 
-    /// Puts tasks aside until a person decides.
-    pub async fn refuse(&self, tasks: &[(String, DeadLetter)]) -> Result<(), StoreError> {
+    /// Makes tasks dead letters, until an operator decides.
+    pub async fn add_dead_letters(&self, tasks: &[(String, DeadLetter)]) -> Result<(), StoreError> {
         if tasks.is_empty() {
             return Ok(());
         }
-        let keys =
-            [self.config.active_jobs_list(), self.config.scheduled_jobs_set(), self.refusals()];
-        let script_call =
-            tasks.iter().fold(ScriptCall::on(&self.refuse, &keys), |script_call, (id, refused)| {
-                let refused =
-                    serde_json::to_string(refused).expect("a time and a text have a JSON form");
-                script_call.arg(id).arg(refused)
-            });
-        self.run(&self.refuse, script_call).await.map(drop)
+        let keys = [
+            self.config.active_jobs_list(),
+            self.config.scheduled_jobs_set(),
+            self.dead_letters_key(),
+        ];
+        let script_call = tasks.iter().fold(
+            ScriptCall::on(&self.add_dead_letters, &keys),
+            |script_call, (id, letter)| {
+                let letter =
+                    serde_json::to_string(letter).expect("a time and a text have a JSON form");
+                script_call.arg(id).arg(letter)
+            },
+        );
+        self.run(&self.add_dead_letters, script_call).await.map(drop)
     }
 
-    /// Refused tasks in no particular order, some at a time: `cursor` is 0 at first, and so is the
-    /// cursor of the answer at the end.
+    /// Dead letters in no particular order, some at a time: `cursor` is 0 at first, and so is the
+    /// cursor of the response at the end.
     pub async fn dead_letters(
         &self,
         cursor: u64,
     ) -> Result<(Vec<(String, DeadLetter)>, u64), StoreError> {
         let mut cmd = redis::cmd("HSCAN");
-        cmd.arg(self.refusals()).arg(cursor).arg("COUNT").arg(TASKS);
+        cmd.arg(self.dead_letters_key()).arg(cursor).arg("COUNT").arg(TASKS);
         let response = self.with_location(self.link.command(cmd).await)?;
-        self.with_location(refusals(response))
+        self.with_location(dead_letters(response))
     }
 
-    /// Hands a refused task over again; answers whether there was one.
+    /// Makes a dead letter due again. Returns true if there was one.
     pub async fn requeue(&self, id: &str) -> Result<bool, StoreError> {
-        let keys = [self.config.scheduled_jobs_set(), self.refusals(), self.config.job_data_hash()];
+        let keys = [
+            self.config.scheduled_jobs_set(),
+            self.dead_letters_key(),
+            self.config.job_data_hash(),
+        ];
         let script_call = ScriptCall::on(&self.requeue, &keys).arg(id);
         let response = self.run(&self.requeue, script_call).await?;
         Ok(self.with_location(super::values::number(response))? > 0)
     }
 
-    fn refusals(&self) -> String {
+    /// Key of the dead letters; it has the name that stores have.
+    fn dead_letters_key(&self) -> String {
         format!("{}:refused", self.queue())
     }
 
@@ -196,13 +206,13 @@ fn tasks(response: Value) -> Result<Vec<Task>, RedisError> {
     Ok(tasks)
 }
 
-fn refusals(response: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisError> {
+fn dead_letters(response: Value) -> Result<(Vec<(String, DeadLetter)>, u64), RedisError> {
     let [cursor, items] = super::values::tuple(response)?;
     let mut items = array(items)?.into_iter();
-    let mut refused = Vec::with_capacity(items.len() / 2);
+    let mut letters = Vec::with_capacity(items.len() / 2);
     while let (Some(id), Some(json)) = (items.next(), items.next()) {
         let letter = serde_json::from_slice(&bytes(json)?).map_err(RedisError::corrupt)?;
-        refused.push((text(id)?, letter));
+        letters.push((text(id)?, letter));
     }
-    Ok((refused, text(cursor)?.parse().map_err(RedisError::corrupt)?))
+    Ok((letters, text(cursor)?.parse().map_err(RedisError::corrupt)?))
 }

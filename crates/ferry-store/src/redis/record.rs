@@ -341,11 +341,11 @@ struct StoredHealth {
 /// Reads what is known of a rate; what is damaged is forgotten.
 fn parse_learned(text: &str) -> Option<LearnedRate> {
     let numbers: Vec<i64> = text.split(' ').map_while(|number| number.parse().ok()).collect();
-    let [refused, row, unlimited, less, from, sent, since, cycle, window, count, last] =
+    let [throttled_at, row, unlimited, less, from, sent, since, cycle, window, count, last] =
         *numbers.as_array()?;
     let natural = |number: i64| u64::try_from(number).ok();
     Some(LearnedRate {
-        refused: natural(refused)?,
+        throttled_at: natural(throttled_at)?,
         row: natural(row)?,
         unlimited: natural(unlimited)?,
         less: natural(less)?,

@@ -69,8 +69,8 @@ fn checks<'a>(commands: impl Iterator<Item = &'a (&'static str, usize)>) -> Stri
     })
 }
 
-/// Describes a refused script, with the way out.
-pub(super) fn refused(user: &str, rules: &str) -> String {
+/// Describes a script that the server denied, with the way out.
+pub(super) fn missing(user: &str, rules: &str) -> String {
     let way_out = as_administrator(user, rules);
     format!("the Redis user `{user}` lacks rights, and nothing was changed; {way_out}")
 }

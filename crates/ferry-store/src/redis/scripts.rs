@@ -19,7 +19,7 @@ pub(super) struct Script {
     pub(super) changes: bool,
 }
 
-/// First line of a script that only reads. The server runs it although it refuses writes, and lets it
+/// First line of a script that only reads. The server runs it although it accepts no writes, and lets it
 /// write nothing.
 const READS: &str = "#!lua flags=no-writes\n";
 
@@ -317,7 +317,7 @@ mod tests {
         let alone = [
             include_str!("acknowledge.lua"),
             include_str!("pushed/peek.lua"),
-            include_str!("pushed/refuse.lua"),
+            include_str!("pushed/add_dead_letters.lua"),
             include_str!("pushed/remove.lua"),
             include_str!("pushed/requeue.lua"),
         ]

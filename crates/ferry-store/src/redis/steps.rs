@@ -171,7 +171,7 @@ impl PreparedCommit {
         self.known = before.map(|before| PreparedRecord::new(before, &self.commit.transition));
     }
 
-    /// A commit that no call can take refuses itself alone: its step ends with its lease.
+    /// A commit that no call can take fails alone: its step ends with its lease.
     pub(super) fn too_large(&self) -> Option<Committed> {
         let (id, mib) = (self.commit.lease.id, self.bytes() >> 20);
         (self.bytes() > LARGEST_COMMIT).then(|| {
@@ -255,7 +255,7 @@ impl PreparedCommit {
             }
             // Its record is damaged, as was logged when it was read.
             ("illegal", None) => Committed::Stale,
-            ("illegal", _) => return Err(RedisError::corrupt("a legal transition was refused")),
+            ("illegal", _) => return Err(RedisError::corrupt("a legal transition was not taken")),
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {
                 let id = self.commit.lease.id;
@@ -291,13 +291,13 @@ mod tests {
     fn a_commit_that_no_call_can_take_fails_alone() {
         let (id, claimed_by) = (SubmissionId::new(timestamp(0), 1), ClaimId::default());
         let lease = Lease { id, kind: StepKind::Collect, fence: 1, claimed_by };
-        let refused = |size| {
+        let failed = |size| {
             // Nothing writes to its memory, so that it takes none.
             let packed = vec![Compressed { bytes: vec![0; size], unpacked: 0 }];
             let commit = Commit { lease, transition: Transition::to(Next::Held) };
             PreparedCommit::new(commit, packed, None, false).too_large()
         };
-        assert_eq!(refused(LARGEST_COMMIT), None);
-        assert_eq!(refused(LARGEST_COMMIT + 1), Some(Committed::Stale));
+        assert_eq!(failed(LARGEST_COMMIT), None);
+        assert_eq!(failed(LARGEST_COMMIT + 1), Some(Committed::Stale));
     }
 }

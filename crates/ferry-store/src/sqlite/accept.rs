@@ -93,7 +93,7 @@ fn insert(
             cold(s),
         ])
         .map_err(|error| match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation) => SqliteError::Refused(StoreError::Taken(new.id)),
+            Some(ErrorCode::ConstraintViolation) => SqliteError::Store(StoreError::Taken(new.id)),
             _ => error.into(),
         })?;
     Ok(connection.last_insert_rowid())

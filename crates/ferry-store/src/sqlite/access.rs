@@ -31,11 +31,11 @@ type FileState = (SystemTime, u64);
 impl Access {
     /// Opens the first connection: it writes, or, where only reading is possible, reads.
     pub(super) fn open_existing(path: &Path) -> Result<(Connection, Self), StoreError> {
-        let refused = match schema::open_writer(path) {
+        let error = match schema::open_writer(path) {
             Ok(connection) => return Ok((connection, Self::Write)),
-            Err(refused) => refused,
+            Err(error) => error,
         };
-        let Some(cause) = unwritable(path) else { return Err(refused) };
+        let Some(cause) = unwritable(path) else { return Err(error) };
         Self::open_unwritable(path, &cause)
     }
 

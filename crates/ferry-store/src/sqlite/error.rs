@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusqlite::ErrorCode;
 
-use crate::{StoreError, WriteRefusal};
+use crate::{StoreError, UnwritableReason};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{IllegalTransitionError, LifecycleError};
 
@@ -13,8 +13,8 @@ use ferry_types::domain::submission::{IllegalTransitionError, LifecycleError};
 pub(super) enum SqliteError {
     /// SQLite could not do it.
     Sqlite(rusqlite::Error),
-    /// It must not be done.
-    Refused(StoreError),
+    /// Error that callers get as it is.
+    Store(StoreError),
     /// A row holds what no Ferry wrote.
     Corrupt(String),
 }
@@ -28,12 +28,12 @@ impl SqliteError {
             }
             Self::Sqlite(error) => {
                 let (location, cause) = (location.to_owned(), error.to_string());
-                match refusal(&error) {
-                    Some(refusal) => StoreError::WriteRefused { location, refusal, cause },
+                match unwritable_reason(&error) {
+                    Some(reason) => StoreError::NotWritable { location, reason, cause },
                     None => StoreError::Unavailable { location, cause },
                 }
             }
-            Self::Refused(error) => error,
+            Self::Store(error) => error,
             Self::Corrupt(what) => {
                 StoreError::Unusable(format!("the store `{location}` is damaged: {what}"))
             }
@@ -50,34 +50,34 @@ impl SqliteError {
             Self::Sqlite(error) => error.sqlite_error_code().is_none() && is_damage(error),
             // Its state and its step may contradict each other, too.
             Self::Corrupt(_)
-            | Self::Refused(
+            | Self::Store(
                 StoreError::Damaged { .. } | StoreError::NotAllowed(LifecycleError::Illegal(_)),
             ) => true,
-            Self::Refused(_) => false,
+            Self::Store(_) => false,
         }
     }
 
     /// The same, if one row is damaged, with the submission that the row belongs to.
     pub(super) fn of_record(self, id: SubmissionId) -> Self {
         match self {
-            Self::Refused(_) => self,
+            Self::Store(_) => self,
             error if error.is_of_a_row() => {
-                Self::Refused(StoreError::Damaged { id, cause: error.to_string() })
+                Self::Store(StoreError::Damaged { id, cause: error.to_string() })
             }
             error => error,
         }
     }
 
     pub(super) fn not_found(id: SubmissionId) -> Self {
-        Self::Refused(StoreError::NotFound(id))
+        Self::Store(StoreError::NotFound(id))
     }
 }
 
-/// Kind of the refusal, if the file can be read and not be written.
-fn refusal(error: &rusqlite::Error) -> Option<WriteRefusal> {
+/// Reason why the file can be read and not be written, if that is the error.
+fn unwritable_reason(error: &rusqlite::Error) -> Option<UnwritableReason> {
     match error.sqlite_error_code()? {
-        ErrorCode::DiskFull => Some(WriteRefusal::Full),
-        ErrorCode::ReadOnly => Some(WriteRefusal::ReadOnly),
+        ErrorCode::DiskFull => Some(UnwritableReason::Full),
+        ErrorCode::ReadOnly => Some(UnwritableReason::ReadOnly),
         _ => None,
     }
 }
@@ -101,15 +101,15 @@ impl fmt::Display for SqliteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(error) => error.fmt(f),
-            Self::Refused(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
             Self::Corrupt(what) => f.write_str(what),
         }
     }
 }
 
 impl From<LifecycleError> for SqliteError {
-    fn from(refusal: LifecycleError) -> Self {
-        Self::Refused(StoreError::NotAllowed(refusal))
+    fn from(error: LifecycleError) -> Self {
+        Self::Store(StoreError::NotAllowed(error))
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::SqliteStore;
 use super::effects::Effects;
 use super::space::pragma;
-use crate::{Deadline, Filter, NewSubmission, Payload, Store, StoreError, WriteRefusal};
+use crate::{Deadline, Filter, NewSubmission, Payload, Store, StoreError, UnwritableReason};
 use ferry_types::clock::SystemClock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::State;
@@ -48,8 +48,8 @@ async fn a_full_store_can_be_read_says_that_it_is_full_and_continues_when_there_
             Err(error) => break error,
         }
     };
-    let StoreError::WriteRefused { refusal, location, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(*refusal, WriteRefusal::Full);
+    let StoreError::NotWritable { reason, location, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*reason, UnwritableReason::Full);
     assert!(location.contains(&path.display().to_string()), "{location}");
     let text = error.to_string();
     assert!(text.contains("is full") && error.is_temporary(), "{text}");

@@ -64,7 +64,7 @@ fn apply(
     let (seq, before) = (record.seq, record.submission.state);
     let transition = &commit.transition;
     let after = match record.change(connection, effects, |s| s.apply(transition, now)) {
-        Err(SqliteError::Refused(StoreError::NotAllowed(LifecycleError::Illegal(illegal)))) => {
+        Err(SqliteError::Store(StoreError::NotAllowed(LifecycleError::Illegal(illegal)))) => {
             return Ok(Committed::Illegal(illegal));
         }
         after => after?,

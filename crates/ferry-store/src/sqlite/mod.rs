@@ -116,7 +116,7 @@ impl SqliteStore {
     }
 
     /// The same of a file that is there, and that is only read where this process may not write it: then every
-    /// change is refused.
+    /// change is an error.
     pub fn open_existing(
         path: &Path,
         clock: Arc<dyn Clock>,

@@ -79,7 +79,7 @@ impl Named {
         }
         self.continuity.vanished(cause);
         let (location, cause) = (self.location.clone(), cause.to_owned());
-        Err(SqliteError::Refused(StoreError::Unavailable { location, cause }))
+        Err(SqliteError::Store(StoreError::Unavailable { location, cause }))
     }
 
     /// True if the log alone was deleted, and no other process has begun a new one: what is only in it can be saved

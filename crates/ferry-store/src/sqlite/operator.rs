@@ -32,7 +32,7 @@ pub(super) fn resume(
     account: &str,
 ) -> Result<bool, SqliteError> {
     let mut health = health::load(connection, account)?
-        .ok_or_else(|| SqliteError::Refused(StoreError::UnknownAccount(account.to_owned())))?;
+        .ok_or_else(|| SqliteError::Store(StoreError::UnknownAccount(account.to_owned())))?;
     let changed = health.resume();
     health::save(connection, account, &health)?;
     effects.wake_all();

@@ -90,7 +90,7 @@ fn wait_for_others(looks: i32) -> bool {
     looks.unsigned_abs() < (BUSY.as_millis() / BUSY_LOOK.as_millis()) as u32
 }
 
-/// Refuses what is there and no file: to open a pipe waits for its other end.
+/// Returns an error for what is there and no file: to open a pipe waits for its other end.
 pub(super) fn check_kind(path: &Path) -> Result<(), StoreError> {
     // Of a file that is not there, or cannot be looked at, opening it has the reason.
     let Ok(kind) = path.metadata().map(|found| found.file_type()) else { return Ok(()) };
@@ -279,9 +279,9 @@ mod tests {
         let path = dir.path().join("ferry.db");
         drop(open_writer(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        let refused = open_writer(&path).unwrap_err().to_string();
-        assert!(refused.contains("schema version 99"), "{refused}");
-        assert!(refused.contains("use the newer Ferry"), "{refused}");
+        let error = open_writer(&path).unwrap_err().to_string();
+        assert!(error.contains("schema version 99"), "{error}");
+        assert!(error.contains("use the newer Ferry"), "{error}");
         assert_eq!(version(&path), 99);
     }
 
@@ -291,9 +291,9 @@ mod tests {
         let path = dir.path().join("ferry.db");
         drop(open_writer(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
-        let refused = open_writer(&path).unwrap_err().to_string();
-        assert!(refused.contains("schema version 3"), "{refused}");
-        assert!(refused.contains("with the older Ferry"), "{refused}");
+        let error = open_writer(&path).unwrap_err().to_string();
+        assert!(error.contains("schema version 3"), "{error}");
+        assert!(error.contains("with the older Ferry"), "{error}");
         assert_eq!(version(&path), 3);
     }
 
@@ -302,13 +302,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("other.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
-        let refused = open_writer(&path).unwrap_err().to_string();
-        assert!(refused.contains("not a store of Ferry's"), "{refused}");
+        let error = open_writer(&path).unwrap_err().to_string();
+        assert!(error.contains("not a store of Ferry's"), "{error}");
         let text = dir.path().join("notes.txt");
         std::fs::write(&text, "these are my notes, and they are longer than a header".repeat(9))
             .unwrap();
-        let refused = open_writer(&text).unwrap_err().to_string();
-        assert!(refused.contains("is not an SQLite file"), "{refused}");
+        let error = open_writer(&text).unwrap_err().to_string();
+        assert!(error.contains("is not an SQLite file"), "{error}");
     }
 
     #[cfg(unix)]

@@ -16,7 +16,7 @@ use super::named::Named;
 use super::{accept, schema, standing};
 use crate::continuity::Asked;
 use crate::store_time::{StoreClock, StoreTime, StoredTime};
-use crate::{StoreError, Wakeups, WriteRefusal};
+use crate::{StoreError, UnwritableReason, Wakeups};
 
 /// The most jobs that share a transaction.
 const GROUP: usize = 128;
@@ -241,9 +241,9 @@ impl WriterThread {
     fn begin(&self) -> Result<(), SqliteError> {
         if let Access::Read { cause, .. } = &self.access {
             let (location, cause) = (self.location.to_string(), cause.clone());
-            let refusal = WriteRefusal::ReadOnly;
-            let refused = StoreError::WriteRefused { location, refusal, cause };
-            return Err(SqliteError::Refused(refused));
+            let reason = UnwritableReason::ReadOnly;
+            let error = StoreError::NotWritable { location, reason, cause };
+            return Err(SqliteError::Store(error));
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(())

@@ -91,8 +91,8 @@ pub(super) async fn a_batch_is_stored_whole_or_not_at_all(subject: Subject) {
     subject.accept(taken.clone()).await;
     let good = new("good");
     let batch = vec![good.clone(), NewSubmission { name: "other".to_owned(), ..taken }];
-    let refused = subject.store.accept(batch).await;
-    assert!(matches!(refused, Err(StoreError::Taken(_))), "{refused:?}");
+    let response = subject.store.accept(batch).await;
+    assert!(matches!(response, Err(StoreError::Taken(_))), "{response:?}");
     assert!(subject.store.get(good.id).await.unwrap().is_none());
     assert_eq!(subject.listed(&Filter::default()).await.len(), 1);
     assert_eq!(subject.store.stats().await.unwrap().count(State::Queued), 1);

@@ -101,7 +101,7 @@ pub(super) async fn a_reader_that_continues_misses_no_event_and_reads_none_twice
         let page = another.events(after, limit).await.unwrap();
         assert_eq!((page.events.len(), page.newest), (0, 25), "after {after}");
     }
-    // A batch that is refused appends no event.
+    // A batch with an error appends no event.
     let again = subject.store.accept(vec![new("more"), taken(ids[0])]).await;
     assert!(again.is_err());
     assert_eq!(another.events(after, 10).await.unwrap().events, []);

@@ -21,7 +21,7 @@ fn signal(rng: &mut fastrand::Rng) -> Signal {
             let response = format!("\"throttled\"\n{}", rng.u8(..));
             Signal::Throttled { delay, is_capped: rng.bool(), is_rate: rng.bool(), response }
         }
-        _ => Signal::CredentialsDenied(format!("\"refused\" {}", rng.u8(..))),
+        _ => Signal::CredentialsDenied(format!("\"denied\" {}", rng.u8(..))),
     }
 }
 
@@ -59,10 +59,10 @@ pub(super) async fn signals_do_to_an_account_what_its_health_says(subject: Subje
         }
         limited += account.limited;
     }
-    assert!(limited > 0, "no claim waited for the rate that refusals show");
+    assert!(limited > 0, "no claim waited for the rate that 429s show");
 }
 
-/// Refusals that follow soon and late, with many requests between them and with few: limits are learned,
+/// 429s that follow soon and late, with many requests between them and with few: limits are learned,
 /// lowered, given up and forgotten.
 pub(super) async fn throttling_teaches_a_store_what_it_teaches_an_account(subject: Subject) {
     let [mut lowered, mut less, mut given_up, mut forgotten] = [0; 4];
@@ -72,24 +72,26 @@ pub(super) async fn throttling_teaches_a_store_what_it_teaches_an_account(subjec
         subject.accept_all((0..SIGNALS + 5).map(|n| new(&format!("{n}")))).await;
         let claims = subject.claim(StepKind::Upload, SIGNALS).await;
         let mut account = Account::default();
-        // In a half of the cases few requests are let through between refusals from the middle on.
+        // In a half of the cases few requests are let through between 429s from the middle on.
         let (is_few, delay) = (seed % 2 == 0, millis(*rng.choice(&[200, 1000]).unwrap()));
         for (recorded, claim) in claims.iter().enumerate() {
             let response = "429".to_owned();
-            let refusal = Signal::Throttled { delay, is_capped: false, is_rate: true, response };
-            let signal = if rng.u32(0..12) == 0 { Signal::Healthy } else { refusal };
+            let throttled = Signal::Throttled { delay, is_capped: false, is_rate: true, response };
+            let signal = if rng.u32(0..12) == 0 { Signal::Healthy } else { throttled };
             let before = account.health.learned_rate.unwrap_or_default();
             subject.commit(claim, t::failed().with_signal(signal.clone())).await;
             let now = subject.get(claim.lease.id).await.updated_at;
             account.health.record(&signal, StepKind::Upload, now, &health_policy());
             let learned = account.health.learned_rate.unwrap_or_default();
             assert_eq!(subject.account("main").await.health, account.health, "seed {seed}");
-            lowered += usize::from(learned.refused > 0 && learned.row > before.row);
+            lowered += usize::from(learned.throttled_at > 0 && learned.row > before.row);
             less += usize::from(learned.less > 0);
-            let is_given_up = before.refused > 0 && learned.refused == 0 && learned.row == 0;
+            let is_given_up =
+                before.throttled_at > 0 && learned.throttled_at == 0 && learned.row == 0;
             given_up += usize::from(is_given_up);
-            forgotten +=
-                usize::from(before.refused > 0 && learned.row == 1 && learned.refused == 0);
+            forgotten += usize::from(
+                before.throttled_at > 0 && learned.row == 1 && learned.throttled_at == 0,
+            );
             if rng.u32(0..6) != 0 {
                 subject.advance(delay).await;
             }
@@ -113,7 +115,7 @@ pub(super) async fn throttling_teaches_a_store_what_it_teaches_an_account(subjec
 struct Account {
     health: Health,
     limit_usage: LimitUsage,
-    /// Claims that waited for the rate which refusals have shown.
+    /// Claims that waited for the rate which 429s have shown.
     limited: usize,
 }
 

@@ -108,8 +108,8 @@ pub(super) async fn a_mark_stays_until_an_upload_is_accepted(subject: Subject) {
     let first = subject.accept(new("n")).await;
     end(&subject, first, "failed at its upload").await;
     let second = subject.accept(new("n")).await;
-    let refused = Transition { upload_ambiguous: false, ..t::held() };
-    assert_eq!(subject.step(StepKind::Upload, refused).await.name_mark, Some(first));
+    let failed = Transition { upload_ambiguous: false, ..t::held() };
+    assert_eq!(subject.step(StepKind::Upload, failed).await.name_mark, Some(first));
     subject.store.resolve(second, Resolution::Fail, DAY).await.unwrap();
     subject.accept(new("n")).await;
     let claim = subject.step(StepKind::Upload, t::uploaded(millis(0))).await;

@@ -122,12 +122,9 @@ pub(super) async fn a_failed_one_is_not_retried_past_a_newer_unfinished_one(subj
         subject.bring_to(State::Failed).await;
         let second = subject.accept(new(&name)).await;
         subject.bring_to(newer).await;
-        let refused = subject.store.retry(first, DAY).await.unwrap_err();
+        let error = subject.store.retry(first, DAY).await.unwrap_err();
         let expected = LifecycleError::NewerUnfinished { id: first, newer: second };
-        assert!(
-            matches!(refused, StoreError::NotAllowed(ref why) if *why == expected),
-            "{refused:?}"
-        );
+        assert!(matches!(error, StoreError::NotAllowed(ref why) if *why == expected), "{error:?}");
         assert_eq!(subject.state(first).await, State::Failed);
         subject.store.cancel(second).await.unwrap();
         subject.lose_workers().await;
@@ -173,7 +170,7 @@ pub(super) async fn a_retried_one_queues_behind_an_earlier_one(subject: Subject)
     subject.assert_nothing_due(StepKind::Upload).await;
     let stats = subject.step_stats("main", StepKind::Upload).await;
     assert_eq!((stats.ready, stats.running), (1, 1));
-    subject.commit(&claim, t::refused()).await;
+    subject.commit(&claim, t::upload_rejected()).await;
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
 }
 
@@ -218,10 +215,10 @@ pub(super) async fn no_retry_overwrites_what_a_newer_one_may_have_left(subject: 
         assert_eq!(subject.state(second).await, newer);
         subject.accept(new(&name)).await;
         subject.bring_to(State::Failed).await;
-        let refused = subject.store.retry(first, DAY).await.unwrap_err();
+        let error = subject.store.retry(first, DAY).await.unwrap_err();
         let expected = LifecycleError::NewerUploaded { id: first, newer: second };
-        let is_expected = matches!(refused, StoreError::NotAllowed(ref why) if *why == expected);
-        assert!(is_expected, "{refused:?}");
+        let is_expected = matches!(error, StoreError::NotAllowed(ref why) if *why == expected);
+        assert!(is_expected, "{error:?}");
         assert_eq!(subject.state(first).await, State::Failed);
     }
 }

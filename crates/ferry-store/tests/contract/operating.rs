@@ -33,9 +33,9 @@ pub(super) async fn what_has_ended_cannot_be_cancelled(subject: Subject) {
         let id = subject.accept(new(&format!("{state}"))).await;
         subject.bring_to(state).await;
         let before = subject.get(id).await;
-        let refused = subject.store.cancel(id).await.unwrap_err();
+        let error = subject.store.cancel(id).await.unwrap_err();
         let expected = LifecycleError::AlreadyFinal { id, state };
-        assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == expected), "{refused:?}");
+        assert!(matches!(&error, StoreError::NotAllowed(why) if *why == expected), "{error:?}");
         assert_eq!(subject.get(id).await, before);
     }
 }
@@ -68,7 +68,7 @@ pub(super) async fn a_running_step_is_cancelled_when_it_ends(subject: Subject) {
 pub(super) async fn a_final_outcome_wins_over_a_cancellation(subject: Subject) {
     let outcomes = [
         (StepKind::Upload, t::failed()),
-        (StepKind::Upload, t::refused()),
+        (StepKind::Upload, t::upload_rejected()),
         (StepKind::Collect, t::completed()),
         (StepKind::Collect, t::rejected()),
     ];
@@ -123,8 +123,8 @@ pub(super) async fn only_a_failed_submission_can_be_retried(subject: Subject) {
         let id = subject.accept(new(&format!("{state}"))).await;
         subject.bring_to(state).await;
         let before = subject.get(id).await;
-        let refused = subject.store.retry(id, DAY).await;
-        assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{state}: {refused:?}");
+        let response = subject.store.retry(id, DAY).await;
+        assert!(matches!(response, Err(StoreError::NotAllowed(_))), "{state}: {response:?}");
         assert_eq!(subject.get(id).await, before);
         // Out of the way of the next.
         if state == State::Queued {
@@ -197,8 +197,8 @@ pub(super) async fn after_the_upload_there_is_nothing_to_overwrite(subject: Subj
         subject.bring_to(kind.waiting_state().unwrap()).await;
         subject.step(kind, t::held()).await;
         let before = subject.get(id).await;
-        let refused = subject.store.resolve(id, Resolution::Overwrite, DAY).await;
-        assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{refused:?}");
+        let response = subject.store.resolve(id, Resolution::Overwrite, DAY).await;
+        assert!(matches!(response, Err(StoreError::NotAllowed(_))), "{response:?}");
         assert_eq!(subject.get(id).await, before);
     }
 }
@@ -220,8 +220,8 @@ pub(super) async fn only_a_held_submission_can_be_resolved(subject: Subject) {
         subject.bring_to(state).await;
         let before = subject.get(id).await;
         for resolution in [Resolution::Retry, Resolution::Overwrite, Resolution::Fail] {
-            let refused = subject.store.resolve(id, resolution, DAY).await;
-            assert!(matches!(refused, Err(StoreError::NotAllowed(_))), "{state}: {refused:?}");
+            let response = subject.store.resolve(id, resolution, DAY).await;
+            assert!(matches!(response, Err(StoreError::NotAllowed(_))), "{state}: {response:?}");
         }
         assert_eq!(subject.get(id).await, before);
         if state == State::Queued {

@@ -80,8 +80,8 @@ async fn what_was_accepted_although_the_answer_got_lost_is_accepted_once() {
     assert_eq!(accepted, expected);
     assert_eq!(store.stats().await.unwrap().count(State::Queued), 4);
     let other = NewSubmission { name: "other".to_owned(), ..batch[0].clone() };
-    let refused = store.accept(vec![other]).await;
-    assert!(matches!(refused, Err(StoreError::Taken(_))), "{refused:?}");
+    let response = store.accept(vec![other]).await;
+    assert!(matches!(response, Err(StoreError::Taken(_))), "{response:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

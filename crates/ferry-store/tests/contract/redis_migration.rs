@@ -127,10 +127,10 @@ async fn a_migration_waits_for_processes_of_an_older_version() {
     let client = redis::Client::open(server.url()).unwrap();
     let mut old_worker = client.get_async_pubsub().await.unwrap();
     old_worker.subscribe("{ferry}:wake").await.unwrap();
-    let refused = store_on(&server, "ferry").stats().await;
-    let is_reported = matches!(&refused, Err(error @ StoreError::Unavailable { cause, .. })
+    let response = store_on(&server, "ferry").stats().await;
+    let is_reported = matches!(&response, Err(error @ StoreError::Unavailable { cause, .. })
         if cause.contains("stop them") && error.is_temporary());
-    assert!(is_reported, "{refused:?}");
+    assert!(is_reported, "{response:?}");
     assert_eq!(old_worker.on_message().next().await.unwrap().get_payload_bytes(), b"all");
     drop(old_worker);
     // An old server without workers reads the history: in a thread of its own, whatever the others do.
@@ -146,10 +146,10 @@ async fn a_migration_waits_for_processes_of_an_older_version() {
         }
     });
     has_read.await.unwrap();
-    let refused = store_on(&server, "ferry").stats().await;
+    let response = store_on(&server, "ferry").stats().await;
     is_read.store(false, Ordering::SeqCst);
     reading.join().unwrap();
-    assert!(matches!(refused, Err(StoreError::Unavailable { .. })), "{refused:?}");
+    assert!(matches!(response, Err(StoreError::Unavailable { .. })), "{response:?}");
     let layout: u32 = server.ask("GET {ferry}:layout").await;
     assert_eq!(layout, 3);
     is_left(&server).await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::{
-    Claim, ClaimRequest, Claims, Commit, Committed, Filter, Store, StoreError, WriteRefusal,
+    Claim, ClaimRequest, Claims, Commit, Committed, Filter, Store, StoreError, UnwritableReason,
 };
 use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
 use ferry_types::domain::submission::{State, StepKind};
@@ -49,8 +49,8 @@ pub(super) fn is_away<T>(response: &Result<T, StoreError>) -> bool {
     matches!(response, Err(StoreError::Unavailable { .. }))
 }
 
-fn is_refused<T>(response: &Result<T, StoreError>, expected: WriteRefusal) -> bool {
-    matches!(response, Err(StoreError::WriteRefused { refusal, .. }) if *refusal == expected)
+fn is_unwritable<T>(response: &Result<T, StoreError>, expected: UnwritableReason) -> bool {
+    matches!(response, Err(StoreError::NotWritable { reason, .. }) if *reason == expected)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,8 +124,8 @@ async fn a_master_that_became_a_replica_is_an_outage_that_passes() {
     let store = store_on(&server, "ferry");
     store.accept(vec![new("a")]).await.unwrap();
     server.ask::<()>("REPLICAOF 127.0.0.1 1").await;
-    let refused = store.accept(vec![new("b")]).await;
-    assert!(is_refused(&refused, WriteRefusal::ReadOnly), "{refused:?}");
+    let response = store.accept(vec![new("b")]).await;
+    assert!(is_unwritable(&response, UnwritableReason::ReadOnly), "{response:?}");
     let findings = store.check().await.unwrap();
     assert!(findings.iter().any(|found| !found.ok && found.text.contains("slave")), "{findings:?}");
     server.ask::<()>("REPLICAOF NO ONE").await;
@@ -141,10 +141,10 @@ async fn a_full_memory_is_an_outage_that_passes() {
     let claims = claim(&store, StepKind::Upload, 10).await.claims;
     server.ask::<()>("CONFIG SET maxmemory 1").await;
     let good = new("b");
-    let refused = store.accept(vec![good.clone()]).await;
-    assert!(is_refused(&refused, WriteRefusal::Full), "{refused:?}");
+    let response = store.accept(vec![good.clone()]).await;
+    assert!(is_unwritable(&response, UnwritableReason::Full), "{response:?}");
     let committed = store.commit(claims.iter().map(uploaded).collect()).await;
-    assert!(is_refused(&committed, WriteRefusal::Full), "{committed:?}");
+    assert!(is_unwritable(&committed, UnwritableReason::Full), "{committed:?}");
     server.ask::<()>("CONFIG SET maxmemory 0").await;
     assert!(store.get(good.id).await.unwrap().is_none(), "nothing was stored by halves");
     store.accept(vec![good]).await.unwrap();
@@ -197,8 +197,8 @@ async fn a_password_opens_the_store_and_is_never_shown() {
     let url = |user: &str| format!("redis://{user}@127.0.0.1:{}/0", server.port());
     for user in ["ferry:wr0ng", "ferry", ""] {
         let store = store_at(&url(user), "ferry");
-        let refused = store.stats().await.unwrap_err();
-        let text = format!("{refused} {refused:?} {store:?} {}", store.location());
+        let error = store.stats().await.unwrap_err();
+        let text = format!("{error} {error:?} {store:?} {}", store.location());
         assert!(text.contains("NOAUTH") || text.contains("uthentication"), "{text}");
         assert!(!text.contains("wr0ng") && !text.contains("ferry:"), "{text}");
     }
@@ -267,8 +267,8 @@ async fn fsynced_writes_fail_if_the_server_cannot_confirm_them() {
         let account_limits = Arc::default();
         let request =
             ClaimRequest { kind: StepKind::Upload, limit: 1, lease: LEASE, account_limits };
-        let refused = store.claim(request).await;
-        assert!(is_away(&refused), "{refused:?}");
+        let response = store.claim(request).await;
+        assert!(is_away(&response), "{response:?}");
         let waiting = store.get(id).await.unwrap().unwrap().submission;
         assert_eq!((waiting.state, waiting.upload_attempts), (State::Queued, 0));
     }
@@ -282,10 +282,10 @@ async fn a_namespace_of_another_layout_is_left_alone() {
     {
         let namespace = own_namespace();
         server.ask_with::<()>(&["SET", &format!("{{{namespace}}}:layout"), layout]).await;
-        let refused = store_on(&server, &namespace).accept(vec![new("a")]).await;
+        let response = store_on(&server, &namespace).accept(vec![new("a")]).await;
         let is_reported =
-            matches!(&refused, Err(StoreError::Unusable(why)) if why.contains(way_out));
-        assert!(is_reported, "{refused:?}");
+            matches!(&response, Err(StoreError::Unusable(why)) if why.contains(way_out));
+        assert!(is_reported, "{response:?}");
     }
 }
 
@@ -306,8 +306,8 @@ async fn the_history_of_events_is_bounded() {
 async fn a_server_that_does_not_speak_tls_is_reported_as_unavailable() {
     let server = RedisServer::start(&[]).await;
     let store = store_at(&server.url().replace("redis:", "rediss:"), "ferry");
-    let refused = store.stats().await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
+    let error = store.stats().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -328,10 +328,10 @@ async fn without_its_replica_a_replicated_store_takes_nothing_in_and_begins_no_u
     assert_eq!(store.claim(request()).await.unwrap().claims.len(), 1);
     patiently(|| store.accept(vec![second.clone()])).await;
     replica.kill();
-    let refused = store.accept(vec![new("c")]).await;
-    assert!(is_away(&refused), "{refused:?}");
-    let refused = store.claim(request()).await;
-    assert!(is_away(&refused), "{refused:?}");
+    let response = store.accept(vec![new("c")]).await;
+    assert!(is_away(&response), "{response:?}");
+    let response = store.claim(request()).await;
+    assert!(is_away(&response), "{response:?}");
     let waiting = store.get(second.id).await.unwrap().unwrap().submission;
     assert_eq!((waiting.state, waiting.upload_attempts), (State::Queued, 0), "it was given back");
     let third = first.id;

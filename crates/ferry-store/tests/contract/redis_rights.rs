@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ferry_store::redis::{PushedRequests, RedisAddress, RedisStore};
 use ferry_store::{
-    Claim, ClaimRequest, Commit, Committed, NewSubmission, Store, StoreError, WriteRefusal,
+    Claim, ClaimRequest, Commit, Committed, NewSubmission, Store, StoreError, UnwritableReason,
 };
 use ferry_testing::{RedisServer, Wait, own_namespace, shared_server};
 use ferry_types::domain::submission::{State, StepKind};
@@ -70,7 +70,9 @@ impl Restricted {
 
 fn cause<T: std::fmt::Debug>(response: Result<T, StoreError>) -> String {
     match response {
-        Err(StoreError::WriteRefused { refusal: WriteRefusal::MissingRights, cause, .. }) => cause,
+        Err(StoreError::NotWritable { reason: UnwritableReason::MissingRights, cause, .. }) => {
+            cause
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -131,8 +133,8 @@ async fn a_user_without_rights_to_some_keys_changes_none() {
     let before = restricted.dump().await;
     for keys in [format!("%R~{base}*"), format!("~{base}s:*"), "~other:*".to_owned()] {
         restricted.set(&["resetkeys", &keys]).await;
-        let refused = cause(restricted.store.accept(vec![new("b")]).await);
-        assert!(refused.contains("key"), "{refused}");
+        let denied = cause(restricted.store.accept(vec![new("b")]).await);
+        assert!(denied.contains("key"), "{denied}");
         assert_eq!(restricted.dump().await, before, "{keys}");
     }
 }
@@ -142,8 +144,8 @@ async fn a_read_that_lacks_a_right_is_no_damage() {
     let restricted = Restricted::new().await;
     restricted.store.accept(vec![new("a")]).await.unwrap();
     restricted.set(&["-zcount"]).await;
-    let refused = restricted.store.stats().await.unwrap_err();
-    assert!(matches!(&refused, StoreError::WriteRefused { .. }), "{refused:?}");
+    let error = restricted.store.stats().await.unwrap_err();
+    assert!(matches!(&error, StoreError::NotWritable { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,8 +190,8 @@ async fn a_queue_of_requests_checks_rights_too() {
     let requests = PushedRequests::new(&address, queue, "test".to_owned()).unwrap();
     cause(requests.remove(&["a".to_owned()]).await);
     restricted.set(&["allkeys", "-hdel"]).await;
-    let refused = cause(requests.remove(&["a".to_owned()]).await);
-    assert!(refused.contains(" +hdel`"), "{refused}");
+    let failed = cause(requests.remove(&["a".to_owned()]).await);
+    assert!(failed.contains(" +hdel`"), "{failed}");
     restricted.set(&["+hdel"]).await;
     assert_eq!(requests.remove(&["a".to_owned()]).await.unwrap(), 0);
 }

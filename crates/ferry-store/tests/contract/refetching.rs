@@ -99,7 +99,7 @@ pub(super) async fn a_refetch_takes_no_turn_among_the_submissions_of_its_name(su
     assert_eq!(upload.lease.id, second);
     subject.commit(&collect, t::completed()).await;
     subject.assert_nothing_due(StepKind::Upload).await;
-    subject.commit(&upload, t::refused()).await;
+    subject.commit(&upload, t::upload_rejected()).await;
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, third);
 }
 
@@ -113,11 +113,8 @@ pub(super) async fn only_a_final_submission_with_a_processing_token_is_refetched
             (true, false) => LifecycleError::NoToken { id, state },
             (false, _) => LifecycleError::NotFinal { id, state },
         };
-        let refused = subject.store.refetch(id, DAY).await.unwrap_err();
-        assert!(
-            matches!(refused, StoreError::NotAllowed(ref why) if *why == expected),
-            "{refused:?}"
-        );
+        let error = subject.store.refetch(id, DAY).await.unwrap_err();
+        assert!(matches!(error, StoreError::NotAllowed(ref why) if *why == expected), "{error:?}");
         assert_eq!(subject.get(id).await, before);
         if state == State::Queued {
             subject.store.cancel(id).await.unwrap();
@@ -136,14 +133,14 @@ async fn completed(subject: &Subject, name: &str) -> (SubmissionId, Claim) {
 
 pub(super) async fn a_refetch_and_a_delivery_exclude_each_other(subject: Subject) {
     let (id, delivery) = completed(&subject, "a").await;
-    let refused = subject.store.refetch(id, DAY).await.unwrap_err();
+    let error = subject.store.refetch(id, DAY).await.unwrap_err();
     let delivering = LifecycleError::Delivering { id };
-    assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == delivering), "{refused:?}");
+    assert!(matches!(&error, StoreError::NotAllowed(why) if *why == delivering), "{error:?}");
     subject.commit(&delivery, tried(DeliveryResult::Delivered, None)).await;
     subject.store.refetch(id, DAY).await.unwrap();
-    let refused = subject.store.redeliver(id).await.unwrap_err();
+    let error = subject.store.redeliver(id).await.unwrap_err();
     let refetching = LifecycleError::Refetching { id };
-    assert!(matches!(&refused, StoreError::NotAllowed(why) if *why == refetching), "{refused:?}");
+    assert!(matches!(&error, StoreError::NotAllowed(why) if *why == refetching), "{error:?}");
     assert_eq!(subject.claim_one(StepKind::Collect).await.lease.id, id);
 }
 

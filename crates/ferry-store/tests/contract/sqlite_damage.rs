@@ -52,7 +52,7 @@ impl Template {
         std::fs::copy(self.file.path(), &path).unwrap();
         let connection = Connection::open(&path).unwrap();
         let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-        // Keys refuse what is no number.
+        // Keys accept numbers alone.
         connection.execute(&sql, []).ok()?;
         drop(connection);
         let clock = ManualClock::new();

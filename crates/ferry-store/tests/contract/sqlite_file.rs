@@ -204,13 +204,13 @@ async fn a_read_only_directory_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o500)).unwrap();
-    // Root may write everywhere, so it gets a directory that refuses even root.
-    let refusing = match std::fs::write(dir.path().join("probe"), "") {
+    // Root may write everywhere, so it gets a directory that denies even root.
+    let denying = match std::fs::write(dir.path().join("probe"), "") {
         Ok(()) => Path::new("/proc/self/fdinfo"),
         Err(_) => dir.path(),
     };
     let clock = ManualClock::new();
-    let path = refusing.join("ferry.db");
+    let path = denying.join("ferry.db");
     let error = SqliteStore::open(&path, clock, health_policy()).unwrap_err();
     assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");

@@ -50,9 +50,9 @@ async fn accept(store: &SqliteStore, names: &[&str]) {
     store.accept(names.iter().map(|name| new(name)).collect()).await.unwrap();
 }
 
-/// The store refuses whatever it is asked.
+/// Asserts that an operation of a store that lost data fails.
 #[track_caller]
-fn refuses<T: std::fmt::Debug>(response: &Result<T, StoreError>, cause: &str) {
+fn fails<T: std::fmt::Debug>(response: &Result<T, StoreError>, cause: &str) {
     let text = format!("{response:?}");
     assert!(
         matches!(response, Err(StoreError::Unavailable { .. })) && text.contains(cause),
@@ -60,13 +60,13 @@ fn refuses<T: std::fmt::Debug>(response: &Result<T, StoreError>, cause: &str) {
     );
 }
 
-async fn refuses_everything(store: &SqliteStore, cause: &str) {
+async fn all_fails(store: &SqliteStore, cause: &str) {
     let kind = StepKind::Upload;
     let request = ClaimRequest { kind, limit: 9, lease: LEASE, account_limits: Arc::default() };
-    refuses(&store.accept(vec![new("refused")]).await, cause);
-    refuses(&store.claim(request).await, cause);
-    refuses(&store.stats().await, cause);
-    refuses(&store.events(0, 10).await, cause);
+    fails(&store.accept(vec![new("lost")]).await, cause);
+    fails(&store.claim(request).await, cause);
+    fails(&store.stats().await, cause);
+    fails(&store.events(0, 10).await, cause);
 }
 
 /// Waits until the store noticed by itself.
@@ -87,7 +87,7 @@ async fn a_deleted_file_is_noticed_at_once_and_nothing_is_written_any_more() {
         std::fs::remove_file(file.at(name)).unwrap();
     }
     until_noticed(&store).await;
-    refuses_everything(&store, "its file was deleted").await;
+    all_fails(&store, "its file was deleted").await;
     let loss = store.continuity().loss().unwrap();
     assert_eq!((loss.before.number, loss.after.number, store.continuity().losses()), (2, 0, 1));
     assert_eq!(std::fs::read_dir(file.0.path()).unwrap().count(), 0);
@@ -104,7 +104,7 @@ async fn a_file_that_comes_back_is_used_again_and_nothing_is_lost() {
             std::fs::create_dir(file.at("ferry.db")).unwrap();
         }
         until_noticed(&store).await;
-        refuses_everything(&store, "deleted").await;
+        all_fails(&store, "deleted").await;
         if is_folder_there {
             std::fs::remove_dir(file.at("ferry.db")).unwrap();
         }
@@ -127,7 +127,7 @@ async fn a_replaced_file_is_left_alone_until_an_operator_acknowledges_it() {
     store.stats().await.unwrap();
     std::fs::rename(file.at("backup.db"), file.at("ferry.db")).unwrap();
     until_noticed(&store).await;
-    refuses_everything(&store, "its file was replaced").await;
+    all_fails(&store, "its file was replaced").await;
     assert!(!log_of(&file.at("ferry.db")).exists(), "the log of the old file is not mixed in");
     store.look().await.unwrap();
     let loss = store.continuity().loss().unwrap();

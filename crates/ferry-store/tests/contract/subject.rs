@@ -250,7 +250,7 @@ impl Subject {
             State::Queued | State::Processing | State::Collecting => {}
             State::Uploading => drop(self.claim_newest(StepKind::Upload).await),
             State::Completed => self.step_newest(StepKind::Collect, t::completed()).await,
-            State::Rejected => self.step_newest(StepKind::Upload, t::refused()).await,
+            State::Rejected => self.step_newest(StepKind::Upload, t::upload_rejected()).await,
             State::Failed => self.step_newest(StepKind::Upload, t::failed()).await,
             State::Held => self.step_newest(StepKind::Upload, t::held()).await,
             State::Cancelled => {

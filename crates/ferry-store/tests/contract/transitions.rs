@@ -55,7 +55,7 @@ pub(super) fn rejected() -> Transition {
 }
 
 /// The Platform rejected the upload itself.
-pub(super) fn refused() -> Transition {
+pub(super) fn upload_rejected() -> Transition {
     because(ended(Outcome::Rejected), ReasonCode::UploadRejected)
 }
 

@@ -98,20 +98,20 @@ pub(super) async fn a_failed_delivery_is_retried_when_it_is_due(subject: Subject
     subject.assert_nothing_due(StepKind::Deliver).await;
     for _ in 0..30 {
         subject.store.redeliver(id).await.unwrap();
-        let refused = tried(DeliveryResult::ClientError, None);
-        subject.step(StepKind::Deliver, refused).await;
+        let failed = tried(DeliveryResult::ClientError, None);
+        subject.step(StepKind::Deliver, failed).await;
     }
     assert_eq!(results(&subject, id).await, [DeliveryResult::ClientError; 20], "the newest");
 }
 
 pub(super) async fn only_a_final_state_with_a_webhook_is_delivered(subject: Subject) {
     let open = subject.accept(with_webhook("open")).await;
-    let refused = subject.store.redeliver(open).await.unwrap_err();
-    assert_eq!(refused.to_string(), format!("submission {open} is queued: it has no outcome yet"));
+    let error = subject.store.redeliver(open).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("submission {open} is queued: it has no outcome yet"));
     let silent = subject.accept(new("silent")).await;
     subject.bring_to(State::Failed).await;
-    let refused = subject.store.redeliver(silent).await.unwrap_err();
-    assert_eq!(refused.to_string(), format!("submission {silent} has no `webhook_url`"));
+    let error = subject.store.redeliver(silent).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("submission {silent} has no `webhook_url`"));
     let id = new("x").id;
     assert!(matches!(subject.store.redeliver(id).await, Err(StoreError::NotFound(_))));
     // A worker that decides something else is wrong.

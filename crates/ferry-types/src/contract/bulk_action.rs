@@ -75,17 +75,17 @@ pub struct BulkActionView {
     pub changed: u64,
     /// Some of them.
     pub examples: Vec<SubmissionId>,
-    /// Those that were refused, or would be, by reason.
-    pub refused: Vec<BulkRefusal>,
+    /// Those that were left unchanged, or would be, by reason.
+    pub unchanged: Vec<BulkUnchanged>,
     /// True if a dry run stopped counting: more may match.
     pub has_more: bool,
     /// Send it with the same request to change the next batch; null if nothing is left.
     pub pinned: Option<String>,
 }
 
-/// Submissions that an action refused for one reason.
+/// Submissions that an action leaves unchanged, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct BulkRefusal {
+pub struct BulkUnchanged {
     /// The reason, as a word.
     pub code: String,
     /// The message about the first of them.

@@ -18,7 +18,7 @@ pub use administration::{
     AuditRecordView, AuditView, CheckView, ChecksView, CreatedKeyView, KeyRequest, KeyView,
     KeysView, RevokedKeyView, SettingView, SettingsView,
 };
-pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkRefusal};
+pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkUnchanged};
 pub use correcting::{
     CellFeedback, CorrectRequest, CorrectView, FeedbackForm, RowView, RowsOnly, RowsView,
     ValidateRequest, ValidateView,

@@ -82,7 +82,7 @@ closed_set! {
         Busy = "/docs#busy",
         /// The store cannot be reached.
         StoreUnavailable = "/docs#store-unavailable",
-        /// The store can be read, and refuses writes for now.
+        /// The store can be read, and accepts no writes for now.
         StoreReadOnly = "/docs#store-read-only",
         /// The store has no space left. What is stored can be read.
         StoreFull = "/docs#store-full",
@@ -217,7 +217,7 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::StoreReadOnly,
         503,
-        "The store refuses writes",
+        "The store accepts no writes",
         "Wait for `Retry-After` and send it again: nothing was stored. What is stored can be read.",
     ),
     (

@@ -180,8 +180,8 @@ pub struct AccountView {
     pub blocked_by: Option<BlockReason>,
     /// Condition in words: `runs`, or the sentence of the worst finding that stops it or its requests.
     pub condition: String,
-    /// Requests in a second that the account makes at most, because the Platform refused more; null if no
-    /// refusal has shown that. `requests_per_second` of the configuration applies too.
+    /// Requests in a second that the account makes at most, because the Platform responds 429 to more; null if no
+    /// 429 has shown that. `requests_per_second` of the configuration applies too.
     #[serde(default)]
     pub learned_requests_per_second: Option<f64>,
     /// Throttling by the Platform; null if it is not throttled.

@@ -178,7 +178,7 @@ pub struct Health {
     /// Kind of the step that opened the breaker, failed as its probe, or was throttled, last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<StepKind>,
-    /// Knowledge of the rate that the Platform allows, from its refusals.
+    /// Knowledge of the rate that the Platform allows, from its 429s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned_rate: Option<LearnedRate>,
 }
@@ -250,7 +250,7 @@ impl Health {
         Ok(true)
     }
 
-    /// Requests that may begin in a second at `now`, as far as refusals have shown that.
+    /// Requests that may begin in a second at `now`, as far as 429s have shown that.
     pub fn requests_per_second(&self, now: Timestamp) -> Option<f64> {
         self.learned_rate.and_then(|rate| rate.per_second(now))
     }
@@ -288,13 +288,13 @@ impl Health {
             Signal::Throttled { delay, is_capped, is_rate, response } => {
                 let until = later(now, *delay);
                 if *is_rate {
-                    // Responses to requests from before the last refusal show nothing new.
+                    // Responses to requests from before the last 429 show nothing new.
                     let is_new = self.throttled_until.is_none_or(|old| old <= now);
                     let before = self.learned_rate;
                     self.learned_rate = if is_new {
-                        LearnedRate::after_refusal(before, *delay, now)
+                        LearnedRate::after_throttling(before, *delay, now)
                     } else {
-                        before.map(LearnedRate::refused_one)
+                        before.map(LearnedRate::throttled_one)
                     };
                 }
                 if self.throttled_until.is_none_or(|old| old < until) {

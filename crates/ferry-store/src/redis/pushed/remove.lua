@@ -1,6 +1,6 @@
--- Removes tasks with all that belongs to them, whether they wait or were refused.
+-- Removes tasks with all that belongs to them, whether they wait or are dead letters.
 -- KEYS: the list of active tasks; the set of scheduled ones; the hash of their data; the hash of
---   refusals; of each task its metadata.
+--   dead letters; of each task its metadata.
 -- ARGV: the ids of the tasks, in the order of their keys.
 -- Returns: how many there were.
 -- Bounded by the size of the batch: a task that waits stands near the beginning of its list.

@@ -1,7 +1,7 @@
--- Makes a task that was refused due again.
--- KEYS: the set of scheduled tasks; the hash of refusals; the hash of data.
+-- Makes a dead letter due again.
+-- KEYS: the set of scheduled tasks; the hash of dead letters; the hash of data.
 -- ARGV: the id of the task.
--- Returns: whether it was refused and is still there.
+-- Returns: 1 if it was a dead letter and its data is still there, or 0.
 -- Bounded: one task.
 
 if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then return 0 end

@@ -82,7 +82,7 @@ impl Health {
             Admission::UpTo(steps) => format!("recovering: at most {steps} steps at once"),
             Admission::Blocked(_) | Admission::Open => match self.requests_per_second(now) {
                 Some(rate) => format!(
-                    "runs at up to {} requests a second: the Platform refused more (429)",
+                    "runs at up to {} requests a second: beyond that the Platform responds 429",
                     rounded(rate)
                 ),
                 None => "runs".to_owned(),

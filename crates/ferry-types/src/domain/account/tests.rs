@@ -228,7 +228,7 @@ fn failures_with_a_closed_breaker_count_after_a_while_and_after_a_resumption() {
 
 const SECOND: i64 = 1000;
 
-fn refuse(health: &mut Health, now: i64, delay: u64) {
+fn throttle(health: &mut Health, now: i64, delay: u64) {
     let signal = Signal::Throttled {
         delay: Duration::from_secs(delay),
         is_capped: false,
@@ -238,17 +238,17 @@ fn refuse(health: &mut Health, now: i64, delay: u64) {
     health.record(&signal, StepKind::Upload, at(now), &HealthPolicy::default());
 }
 
-/// An account that was refused four times at 20 requests a second, and is throttled until the time 12,000.
-fn refused_at_twenty() -> Health {
+/// An account that was throttled four times at 20 requests a second, and is throttled until the time 12,000.
+fn throttled_at_twenty() -> Health {
     let mut health = Health::default();
-    refuse(&mut health, 0, 1);
-    for refusal in 1..4 {
-        let from = refusal * 4 * SECOND - 3 * SECOND;
+    throttle(&mut health, 0, 1);
+    for round in 1..4 {
+        let from = round * 4 * SECOND - 3 * SECOND;
         for request in 0..40 {
             health.count_requests(1, at(from + request * 50));
         }
         assert_eq!(health.requests_per_second(at(from)), None, "they measure");
-        refuse(&mut health, from + 2 * SECOND, if refusal == 3 { 1 } else { 2 });
+        throttle(&mut health, from + 2 * SECOND, if round == 3 { 1 } else { 2 });
     }
     health
 }
@@ -259,7 +259,7 @@ fn per_second(health: &Health, now: i64) -> f64 {
 
 #[test]
 fn the_fourth_429_shows_the_rate_which_is_reached_again_after_a_cycle() {
-    let health = refused_at_twenty();
+    let health = throttled_at_twenty();
     let (from, cycle) = (12 * SECOND, 40 * SECOND);
     for (cycles, least, most) in
         [(0, 19.3, 19.5), (1, 19.9, 20.1), (2, 20.5, 20.7), (4, 35.0, 37.0)]
@@ -273,14 +273,14 @@ fn the_fourth_429_shows_the_rate_which_is_reached_again_after_a_cycle() {
 
 #[test]
 fn a_429_soon_after_another_lowers_the_rate_and_one_of_an_earlier_request_does_not() {
-    let mut health = refused_at_twenty();
+    let mut health = throttled_at_twenty();
     let before = per_second(&health, 12 * SECOND);
-    refuse(&mut health, 11_500, 1);
+    throttle(&mut health, 11_500, 1);
     assert!((per_second(&health, 12 * SECOND) - before).abs() < 0.01, "it is throttled already");
     for request in 0..30 {
         health.count_requests(1, at(12_000 + request * 50));
     }
-    refuse(&mut health, 13_500, 1);
+    throttle(&mut health, 13_500, 1);
     let rate = per_second(&health, 14_500);
     assert!((17.5..18.5).contains(&rate), "{rate}");
 }
@@ -288,13 +288,13 @@ fn a_429_soon_after_another_lowers_the_rate_and_one_of_an_earlier_request_does_n
 #[test]
 fn a_quota_shows_no_rate() {
     let mut health = Health::default();
-    refuse(&mut health, 0, 61);
+    throttle(&mut health, 0, 61);
     assert_eq!(health.learned_rate, None);
 }
 
 #[test]
 fn a_rate_is_forgotten_after_seven_cycles_without_a_429() {
-    let mut health = refused_at_twenty();
+    let mut health = throttled_at_twenty();
     let end = (12 + 7 * 40) * SECOND;
     assert!(per_second(&health, end) > 120.0);
     assert_eq!(health.requests_per_second(at(end + 1)), None);
@@ -304,16 +304,16 @@ fn a_rate_is_forgotten_after_seven_cycles_without_a_429() {
 
 #[test]
 fn a_limit_that_achieves_less_than_none_is_given_up_for_a_while() {
-    let mut health = refused_at_twenty();
+    let mut health = throttled_at_twenty();
     let mut now = 12 * SECOND;
     for _ in 0..3 {
         assert!(health.requests_per_second(at(now)).is_some());
         health.count_requests(1, at(now));
-        refuse(&mut health, now + SECOND, 1);
+        throttle(&mut health, now + SECOND, 1);
         now += 2 * SECOND;
     }
     assert_eq!(health.requests_per_second(at(now)), None);
     let given_up = health.learned_rate;
-    refuse(&mut health, now + 100 * SECOND, 1);
-    assert_eq!(health.learned_rate, given_up, "refusals show nothing meanwhile");
+    throttle(&mut health, now + 100 * SECOND, 1);
+    assert_eq!(health.learned_rate, given_up, "429s show nothing meanwhile");
 }

@@ -63,7 +63,7 @@ pub struct Problem {
 closed_set! {
     /// Severity of a problem.
     pub enum Severity: "severity" in json {
-        /// The Platform would refuse it.
+        /// The Platform would reject it.
         Error = "error",
         /// It may be meant so.
         Warning = "warning",

@@ -44,7 +44,7 @@ impl OperatorAction {
         }
     }
 
-    /// Returns true if submissions in this state may be changed: of others all are refused.
+    /// Returns true if submissions in this state may be changed: in others nothing is allowed.
     pub const fn concerns(self, state: State) -> bool {
         match self {
             Self::Cancel => !state.is_final(),
@@ -54,7 +54,7 @@ impl OperatorAction {
         }
     }
 
-    /// Returns the refusal that the action would get at `now`. The submission stays as it is.
+    /// Returns the error that the action would get at `now`. The submission stays as it is.
     pub fn plan(
         self,
         submission: &Submission,

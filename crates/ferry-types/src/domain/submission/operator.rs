@@ -1,4 +1,4 @@
-//! Operations of operators, and the rules that refuse them.
+//! Operations of operators, and the rules that allow them.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub struct SameName {
     pub newer_uploaded: Option<SubmissionId>,
 }
 
-/// Refusal of an operation by a rule. Nothing has changed then.
+/// Reason why a rule does not allow an operation. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LifecycleError {
     /// It is final, and cannot be cancelled.

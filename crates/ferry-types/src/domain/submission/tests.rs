@@ -129,9 +129,9 @@ fn is_claimable(submission: &Submission) -> bool {
 fn check_apply(submission: &mut Submission, transition: &Transition, now: Timestamp) {
     let before = submission.clone();
     match submission.apply(transition, now) {
-        Err(refusal) => {
-            assert_eq!(*submission, before, "a refused transition changes nothing");
-            assert_eq!((refusal.id, refusal.from), (before.id, before.state));
+        Err(error) => {
+            assert_eq!(*submission, before, "an illegal transition changes nothing");
+            assert_eq!((error.id, error.from), (before.id, before.state));
         }
         Ok(entry) => {
             let is_final = transition.state().is_some_and(State::is_final);
@@ -184,7 +184,7 @@ fn check_shape(submission: &Submission) {
 fn happen(submission: &mut Submission, event: Event, now: Timestamp) {
     let before = submission.clone();
     let held = submission.leased_until.is_some();
-    let refused = match event {
+    let is_illegal = match event {
         Event::Claim if is_claimable(submission) => submission.claim(LEASE, now).is_err(),
         Event::Release if held => submission.release(now).is_err(),
         Event::Rescue if held => submission.rescue(now).is_err(),
@@ -203,7 +203,10 @@ fn happen(submission: &mut Submission, event: Event, now: Timestamp) {
         }
         _ => return,
     };
-    assert!(!refused || *submission == before, "a refused wish changes nothing");
+    assert!(
+        !is_illegal || *submission == before,
+        "an operation that is not allowed changes nothing"
+    );
     let state = submission.state;
     assert!(state == before.state || before.state.may_become(state), "{} {state}", before.state);
 }
@@ -271,8 +274,8 @@ fn a_refetch_polls_first_where_the_verdict_is_not_known() {
         assert_eq!((submission.state, submission.step), (state, Some(first)));
         assert_eq!((submission.due_at, submission.has_predecessor), (Some(timestamp(5)), false));
         assert_eq!(submission.refetch(DAY, timestamp(6)), Ok(None), "it is due already");
-        let refused = submission.redeliver(timestamp(6));
-        assert_eq!(refused, Err(LifecycleError::Refetching { id: submission.id }));
+        let failed = submission.redeliver(timestamp(6));
+        assert_eq!(failed, Err(LifecycleError::Refetching { id: submission.id }));
     }
 }
 
@@ -334,13 +337,13 @@ fn a_retry_overwrites_no_newer_dataset_and_passes_no_newer_submission() {
     };
     let id = failed(false, StepKind::Upload).id;
     for overwrite in [false, true] {
-        let refused = retry(failed(overwrite, StepKind::Upload), &completed);
-        assert_eq!(refused, Err(LifecycleError::NewerUploaded { id, newer }));
+        let retried = retry(failed(overwrite, StepKind::Upload), &completed);
+        assert_eq!(retried, Err(LifecycleError::NewerUploaded { id, newer }));
     }
     // After its upload nothing is uploaded.
     assert!(retry(failed(true, StepKind::Poll), &completed).is_ok());
-    let refused = retry(failed(false, StepKind::Poll), &unfinished);
-    assert_eq!(refused, Err(LifecycleError::NewerUnfinished { id, newer }));
+    let retried = retry(failed(false, StepKind::Poll), &unfinished);
+    assert_eq!(retried, Err(LifecycleError::NewerUnfinished { id, newer }));
     let earlier = SameName { predecessor: Some(newer), ..SameName::default() };
     assert!(retry(failed(false, StepKind::Upload), &earlier).unwrap().has_predecessor);
 }
@@ -445,5 +448,5 @@ fn an_accepted_upload_settles_the_name_and_a_verdict_its_own_mark() {
     let (_, effect) = change(&collecting, Transition::to(Next::End(Outcome::Completed)));
     assert_eq!(effect, Some(NameEffect::SettlesOwn));
     let (_, effect) = change(&uploading, Transition::to(Next::End(Outcome::Rejected)));
-    assert_eq!(effect, None, "a refusal of the upload says nothing of an earlier one");
+    assert_eq!(effect, None, "the rejection of an upload says nothing of an earlier one");
 }

@@ -49,7 +49,7 @@ closed_set! {
         Redirected = "redirected",
         /// 5xx, and what belongs nowhere.
         ServerError = "server_error",
-        /// No connection: refused, DNS, TLS.
+        /// No connection: connection refused, DNS, TLS.
         NoConnection = "no_connection",
         /// The address is one that must not be called, or nothing may be sent there.
         NotAllowed = "not_allowed",

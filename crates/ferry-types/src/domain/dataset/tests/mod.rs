@@ -5,9 +5,9 @@ mod canonical;
 mod edits;
 mod examples;
 mod habits;
+mod invalid;
 mod messages;
 mod properties;
-mod refused;
 
 use super::{Kind, Report, Table, check};
 

@@ -90,8 +90,8 @@ fn an_operator_overwrites_with_an_upload_alone() {
     upload.resolve(Resolution::Overwrite, DAY, timestamp(1)).unwrap();
     assert!(upload.overwrite && upload.state == State::Queued);
     let mut poll = held(StepKind::Poll);
-    let refused = poll.resolve(Resolution::Overwrite, DAY, timestamp(1));
-    assert_eq!(refused, Err(LifecycleError::NothingToOverwrite { id: poll.id }));
+    let failed = poll.resolve(Resolution::Overwrite, DAY, timestamp(1));
+    assert_eq!(failed, Err(LifecycleError::NothingToOverwrite { id: poll.id }));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A server that refuses writes can be read, and its refusal is reported with its reason.
+//! A server that accepts no writes can be read, and its error is reported with its reason.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferry_store::redis::RedisStore;
-use ferry_store::{ClaimRequest, Filter, Store, StoreError, WriteRefusal};
+use ferry_store::{ClaimRequest, Filter, Store, StoreError, UnwritableReason};
 use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, StepKind};
@@ -27,12 +27,12 @@ async fn read_everything(store: &RedisStore, id: SubmissionId) {
     assert!(!store.check().await.unwrap().is_empty());
 }
 
-fn is<T>(response: &Result<T, StoreError>, expected: WriteRefusal) -> bool {
-    matches!(response, Err(StoreError::WriteRefused { refusal, .. }) if *refusal == expected)
+fn is<T>(response: &Result<T, StoreError>, expected: UnwritableReason) -> bool {
+    matches!(response, Err(StoreError::NotWritable { reason, .. }) if *reason == expected)
 }
 
-/// Calls operations that write until the server refuses: it may notice with the first of them.
-async fn write_in_vain(store: &RedisStore, id: SubmissionId, expected: WriteRefusal) {
+/// Calls operations that write until the server accepts none: it may notice with the first of them.
+async fn write_in_vain(store: &RedisStore, id: SubmissionId, expected: UnwritableReason) {
     let started = Instant::now();
     while store.probe_write().await.is_ok() {
         assert!(started.elapsed() < Duration::from_secs(30), "the server takes writes");
@@ -50,16 +50,18 @@ async fn write_in_vain(store: &RedisStore, id: SubmissionId, expected: WriteRefu
     assert!(is(&store.cancel(id).await, expected));
     assert!(is(&store.pause("main", "no").await, expected));
     assert!(is(&store.claim(request).await, expected));
-    let StoreError::WriteRefused { cause, .. } = accepted.unwrap_err() else { unreachable!() };
+    let StoreError::NotWritable { cause, .. } = accepted.unwrap_err() else { unreachable!() };
     assert!(cause.contains(code(expected)), "the server's own words: {cause}");
 }
 
-fn code(refusal: WriteRefusal) -> &'static str {
-    match refusal {
-        WriteRefusal::Full | WriteRefusal::DiskError | WriteRefusal::MissingRights => "",
-        WriteRefusal::ReadOnly => "READONLY",
-        WriteRefusal::TooFewReplicas => "NOREPLICAS",
-        WriteRefusal::Paused => "no write in time",
+fn code(reason: UnwritableReason) -> &'static str {
+    match reason {
+        UnwritableReason::Full | UnwritableReason::DiskError | UnwritableReason::MissingRights => {
+            ""
+        }
+        UnwritableReason::ReadOnly => "READONLY",
+        UnwritableReason::TooFewReplicas => "NOREPLICAS",
+        UnwritableReason::Paused => "no write in time",
     }
 }
 
@@ -74,24 +76,24 @@ async fn writes_again(store: &RedisStore) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_accepts_no_writes_can_be_read_and_recovers() {
-    for (refuse, allow, refusal) in [
-        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", WriteRefusal::Full),
+    for (forbid, allow, reason) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", UnwritableReason::Full),
         (
             "CONFIG SET min-replicas-to-write 1",
             "CONFIG SET min-replicas-to-write 0",
-            WriteRefusal::TooFewReplicas,
+            UnwritableReason::TooFewReplicas,
         ),
-        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", WriteRefusal::ReadOnly),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", UnwritableReason::ReadOnly),
     ] {
         let server = RedisServer::start(&[]).await;
         let store = store_on(&server, "ferry");
         let submission = new("a");
         let id = submission.id;
         store.accept(vec![submission]).await.unwrap();
-        server.ask::<()>(refuse).await;
+        server.ask::<()>(forbid).await;
         read_everything(&store, id).await;
         read_everything(&store_on(&server, "ferry"), id).await;
-        write_in_vain(&store, id, refusal).await;
+        write_in_vain(&store, id, reason).await;
         read_everything(&store, id).await;
         server.ask::<()>(allow).await;
         writes_again(&store).await;
@@ -109,7 +111,7 @@ async fn a_server_that_pauses_writes_and_knows_no_script_can_be_read() {
     let store = store_on(&server, "ferry");
     read_everything(&store, id).await;
     let probed = store.probe_write().await;
-    assert!(is(&probed, WriteRefusal::Paused), "{probed:?}");
+    assert!(is(&probed, UnwritableReason::Paused), "{probed:?}");
     server.ask::<()>("CLIENT UNPAUSE").await;
     writes_again(&store).await;
 }
@@ -144,7 +146,7 @@ async fn a_server_with_a_full_disk_can_be_read_and_reports_a_full_store() {
     server.kill();
     fill_the_disk(server.dir());
     server.resume().await;
-    write_in_vain(&store, id, WriteRefusal::Full).await;
+    write_in_vain(&store, id, UnwritableReason::Full).await;
     read_everything(&store, id).await;
     read_everything(&store_on(&server, "ferry"), id).await;
     let findings = store.check().await.unwrap();
@@ -187,9 +189,6 @@ async fn the_first_change_of_a_namespace_writes_its_layout_and_fails_on_a_foreig
     late.accept(vec![new("a")]).await.unwrap();
     assert!(server.ask_with::<Option<u32>>(&["GET", &layout]).await.is_some());
     server.ask_with::<()>(&["SET", &layout, "99"]).await;
-    let refused = early.accept(vec![new("b")]).await;
-    assert!(
-        matches!(&refused, Err(StoreError::Unusable(why)) if why.contains("99")),
-        "{refused:?}"
-    );
+    let failed = early.accept(vec![new("b")]).await;
+    assert!(matches!(&failed, Err(StoreError::Unusable(why)) if why.contains("99")), "{failed:?}");
 }

@@ -1,5 +1,5 @@
--- Puts tasks aside, each with a reason; their data stays, so that they can be pushed again.
--- KEYS: the list of active tasks; the set of scheduled ones; the hash of refusals.
+-- Makes tasks dead letters, each with a reason; their data stays, so that they can be pushed again.
+-- KEYS: the list of active tasks; the set of scheduled ones; the hash of dead letters.
 -- ARGV: of each task its id and the reason, as JSON.
 -- Returns: nothing.
 -- Bounded by the size of the batch.

@@ -88,14 +88,14 @@ fn without_authorities_no_worker_that_has_to_send_webhooks_starts() {
         .set("SSL_CERT_DIR", "no-such-folder");
     ferry.run(&["worker", "--until-idle"]).ok();
     let ferry = ferry.set("FERRY_WEBHOOK_SECRET", SECRET);
-    let refused = ferry.run(&["worker", "--until-idle"]).exits(1).stderr;
+    let failed = ferry.run(&["worker", "--until-idle"]).exits(1).stderr;
     for part in [
         "error: cannot send webhooks\n",
         "caused by: cannot set up an HTTPS client\n",
         "No CA certificates were loaded from the system\n",
         "hint: install the CA certificates of the machine, or set `webhook_ca`\n",
     ] {
-        assert!(refused.contains(part), "{part} is missing in {refused}");
+        assert!(failed.contains(part), "{part} is missing in {failed}");
     }
 }
 
