@@ -132,8 +132,8 @@ impl Bulk {
         let mut page = Page::default();
         for id in self.chosen.iter().take(BATCH) {
             let is_own = |found: &SubmissionDetail| {
-                let account = self.selection.filter.account.as_ref();
-                account.is_none_or(|account| *account == found.submission.account)
+                let accounts = &self.selection.filter.accounts;
+                accounts.is_empty() || accounts.contains(&found.submission.account)
             };
             match store.get(*id).await.map(|found| found.filter(is_own)) {
                 Ok(Some(found)) => page.found.push(found),
@@ -197,8 +197,8 @@ pub async fn perform(
 
 /// The newer submissions of the account and name, as far as a retry depends on them.
 async fn newer_of_name(store: &dyn Store, submission: &Submission) -> Result<SameName, StoreError> {
-    let (account, name) = (Some(submission.account.clone()), Some(submission.name.clone()));
-    let filter = Filter { account, name, ..Filter::default() };
+    let (accounts, name) = (vec![submission.account.clone()], Some(submission.name.clone()));
+    let filter = Filter { accounts, name, ..Filter::default() };
     let page = store.list(&filter, None, OF_A_NAME).await?;
     let newer = page.found.iter().map(|found| &found.submission);
     let newer: Vec<&Submission> = newer.take_while(|other| other.id != submission.id).collect();

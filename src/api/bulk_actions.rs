@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::json::{Json, JsonBody};
 use super::page;
-use super::read::account;
+use super::read::accounts;
 use super::shared::Shared;
 use crate::bulk_actions::{BATCH, Bulk, BulkReport};
 use crate::pipeline::MAX_ITEMS;
@@ -36,7 +36,6 @@ pub(super) async fn run(
     }
     // Each once: a store asks for the submissions of each.
     request.states = BTreeSet::from_iter(request.states).into_iter().collect();
-    request.account = account(&caller, request.account)?;
     let details = |request: &BulkActionRequest| serde_json::to_string(request).unwrap_or_default();
     let Some(pinned) = request.pinned.take() else {
         action.intend(Some(format!("dry run: {}", details(&request)))).await?;
@@ -69,9 +68,8 @@ pub(super) async fn run(
 pub(super) async fn plan(
     shared: &Shared,
     caller: &Caller,
-    mut request: BulkActionRequest,
+    request: BulkActionRequest,
 ) -> Result<BulkActionView, ApiError> {
-    request.account = account(caller, request.account)?;
     let Some((bulk, _memory)) = prepared(shared, caller, request)? else {
         return Ok(BulkActionView { dry_run: true, ..BulkActionView::default() });
     };
@@ -79,7 +77,7 @@ pub(super) async fn plan(
     view(report, true, caller)
 }
 
-/// The action, with the memory for a batch; `None` for an account that the caller does not see.
+/// The action, with the memory for a batch; `None` if the caller sees no account that it is about.
 fn prepared(
     shared: &Shared,
     caller: &Caller,
@@ -88,20 +86,18 @@ fn prepared(
     if request.ids.len() > BATCH {
         return Err(ApiError::field("ids", format!("at most {BATCH} are allowed")));
     }
-    if request.account.as_ref().is_some_and(|account| !caller.sees(account)) {
-        return Ok(None);
-    }
+    let Some(accounts) = accounts(caller, request.account.take())? else { return Ok(None) };
     let memory = page::reserve(shared, caller, BATCH)?;
     let (operation, ids) = (request.action.into(), std::mem::take(&mut request.ids));
-    let bulk = Bulk::new(operation, selection(request), shared.parts.deadline);
+    let bulk = Bulk::new(operation, selection(request, accounts), shared.parts.deadline);
     Ok(Some((bulk.of(ids), memory)))
 }
 
-fn selection(request: BulkActionRequest) -> Selection {
+fn selection(request: BulkActionRequest, accounts: Vec<String>) -> Selection {
     let filter = Filter {
         states: request.states,
         name: request.name,
-        account: request.account,
+        accounts,
         labels: request.labels,
         created_after: request.created_after,
         created_before: request.created_before,

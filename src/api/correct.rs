@@ -281,7 +281,7 @@ pub(super) async fn newest_of(
     let _memory = page::reserve(shared, caller, 1)?;
     let filter = Filter {
         name: Some(submission.name.clone()),
-        account: Some(submission.account.clone()),
+        accounts: vec![submission.account.clone()],
         ..Filter::default()
     };
     let page = shared.store().list(&filter, None, 1).await?;

@@ -1,5 +1,6 @@
 //! Shows submissions: one, many, and the history of one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
@@ -16,15 +17,17 @@ use super::found::Found;
 use super::json::Json;
 use super::openapi::{Input, Operation, Output};
 use super::page::{self, view};
-use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery};
+use super::params::{Labels, Moment, PageCursor, PageSize, States, WaitQuery, Words};
 use super::query::Query;
 use super::response_memory::Reserved;
 use super::role::Role;
 use super::shared::Shared;
 use super::wait::settled;
+use crate::pipeline::MAX_ITEMS;
 use ferry_store::Filter;
 use ferry_store::selection::{self, Count, Selection};
 use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{
     State as SubmissionState, TimelineEntry, WaitReason, WebhookState,
 };
@@ -52,8 +55,9 @@ pub(super) struct ListQuery {
     state: States,
     /// With exactly this name.
     name: Option<String>,
-    /// Of this account.
-    account: Option<String>,
+    /// Of one of these accounts; of all that the key sees, if left out.
+    #[serde(default)]
+    account: Words,
     /// With all of these labels, as KEY=VALUE.
     #[serde(default)]
     label: Labels,
@@ -65,6 +69,8 @@ pub(super) struct ListQuery {
     webhook: Option<WebhookState>,
     /// Unfinished or held, and waiting for this reason. Where few are, a page may be short, or empty, although more follow.
     waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    revision_of: Option<SubmissionId>,
     /// Maximum number of submissions in the page, which has fewer where they are large.
     limit: Option<PageSize>,
     /// The `next_cursor` of an earlier page, to continue there.
@@ -80,8 +86,9 @@ pub(super) struct CountQuery {
     state: States,
     /// With exactly this name.
     name: Option<String>,
-    /// Of this account.
-    account: Option<String>,
+    /// Of one of these accounts; of all that the key sees, if left out.
+    #[serde(default)]
+    account: Words,
     /// With all of these labels, as KEY=VALUE.
     #[serde(default)]
     label: Labels,
@@ -93,20 +100,23 @@ pub(super) struct CountQuery {
     webhook: Option<WebhookState>,
     /// Unfinished or held, and waiting for this reason.
     waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    revision_of: Option<SubmissionId>,
 }
 
 impl ListQuery {
     /// The newest submissions in a state.
-    pub(super) fn newest(state: SubmissionState, account: Option<String>, limit: usize) -> Self {
+    pub(super) fn newest(state: SubmissionState, limit: usize) -> Self {
         Self {
             state: States(vec![state]),
             name: None,
-            account,
+            account: Words::default(),
             label: Labels::default(),
             created_after: None,
             created_before: None,
             webhook: None,
             waiting_for: None,
+            revision_of: None,
             limit: Some(PageSize(limit)),
             cursor: None,
         }
@@ -178,20 +188,21 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Reserved<Json<SubmissionPage>>, ApiError> {
+    let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
+    let Some(accounts) = accounts(&caller, query.account.0)? else {
+        return Ok(Reserved(None, Json(SubmissionPage::default())));
+    };
     let filter = Filter {
         name: query.name,
         states: query.state.0,
         labels: query.label.0,
-        account: account(&caller, query.account)?,
+        accounts,
         created_after: query.created_after.map(|at| at.0),
         created_before: query.created_before.map(|at| at.0),
     };
-    let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
-    if is_foreign(&caller, &filter) {
-        return Ok(Reserved(None, Json(SubmissionPage::default())));
-    }
     let limit = query.limit.unwrap_or_default().0;
-    let selection = Selection { filter, webhook: query.webhook, waiting_for: query.waiting_for };
+    let (webhook, waiting_for) = (query.webhook, query.waiting_for);
+    let selection = Selection { filter, webhook, waiting_for, revision_of: query.revision_of };
     let (page, memory) = page::read(&shared, &caller, &selection, cursor, limit).await?;
     Ok(Reserved(Some(memory), Json(page)))
 }
@@ -202,43 +213,41 @@ pub(super) async fn count(
     caller: Caller,
     Query(query): Query<CountQuery>,
 ) -> Result<Json<CountView>, ApiError> {
+    let Some(accounts) = accounts(&caller, query.account.0)? else {
+        return Ok(Json(CountView::default()));
+    };
     let filter = Filter {
         name: query.name,
         states: query.state.0,
         labels: query.label.0,
-        account: account(&caller, query.account)?,
+        accounts,
         created_after: query.created_after.map(|at| at.0),
         created_before: query.created_before.map(|at| at.0),
     };
-    if is_foreign(&caller, &filter) {
-        return Ok(Json(CountView::default()));
-    }
-    let selection = Selection { filter, webhook: query.webhook, waiting_for: query.waiting_for };
+    let (webhook, waiting_for) = (query.webhook, query.waiting_for);
+    let selection = Selection { filter, webhook, waiting_for, revision_of: query.revision_of };
     let _memory = page::reserve(&shared, &caller, selection::PAGE)?;
     let Count { count, has_more } = selection::count(shared.store(), &selection, MOST).await?;
     Ok(Json(CountView { count, has_more }))
 }
 
-/// True if the filter asks for an account that the caller does not see: nothing of it is shown, not even
-/// that there is one.
-fn is_foreign(caller: &Caller, filter: &Filter) -> bool {
-    filter.account.as_ref().is_some_and(|account| !caller.sees(account))
-}
-
-/// The account to list: a caller that is bound to several has to name one of them.
-pub(super) fn account(
+/// The accounts that a caller asks for, or all that it sees; empty if it sees every account, and `None` if it
+/// sees none of them: nothing of the others is shown, not even that there are any.
+pub(super) fn accounts(
     caller: &Caller,
-    requested: Option<String>,
-) -> Result<Option<String>, ApiError> {
-    match (&caller.accounts, requested) {
-        (Some(accounts), None) if accounts.len() != 1 => {
-            let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
-            let what = "the parameter `account` is needed, because this API key is for several";
-            Err(ApiError::invalid(format!("{what}: {}", names.join(", "))))
-        }
-        (_, None) => Ok(caller.only_account()),
-        (_, requested) => Ok(requested),
+    requested: impl IntoIterator<Item = String>,
+) -> Result<Option<Vec<String>>, ApiError> {
+    // Each once: a store asks for the submissions of each.
+    let requested = BTreeSet::from_iter(requested);
+    if requested.len() > MAX_ITEMS {
+        return Err(ApiError::field("account", format!("at most {MAX_ITEMS} are allowed")));
     }
+    Ok(match &caller.accounts {
+        None => Some(requested.into_iter().collect()),
+        Some(own) if requested.is_empty() => Some(own.iter().cloned().collect()),
+        Some(own) => Some(own.intersection(&requested).cloned().collect()),
+    }
+    .filter(|accounts: &Vec<String>| caller.accounts.is_none() || !accounts.is_empty()))
 }
 
 /// Shows the timeline of a submission, oldest first.

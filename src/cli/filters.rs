@@ -37,11 +37,11 @@ impl Filters {
         is_of_kind || is_timed || self.webhook.is_some()
     }
 
-    /// The submissions of this name and account that match.
-    pub(super) fn into_selection(self, name: Option<String>, account: Option<String>) -> Selection {
+    /// The submissions of this name and these accounts that match.
+    pub(super) fn into_selection(self, name: Option<String>, accounts: Vec<String>) -> Selection {
         let Self { states, labels, created_after, created_before, webhook } = self;
         let labels = labels.into_iter().collect();
-        let filter = Filter { states, name, account, labels, created_after, created_before };
+        let filter = Filter { states, name, accounts, labels, created_after, created_before };
         Selection { webhook, ..Selection::from(filter) }
     }
 }

@@ -16,6 +16,7 @@ use columns::Columns;
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Cursor, Filter, Store, StoreError};
 use ferry_types::contract::SubmissionView;
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::WaitReason;
 
 /// Submissions read from the store at once.
@@ -37,15 +38,18 @@ pub(super) struct List {
     /// With exactly this name.
     #[arg(short, long)]
     name: Option<String>,
-    /// Of this account.
-    #[arg(long, add = complete::accounts())]
-    account: Option<String>,
+    /// Of this account; may be repeated.
+    #[arg(long = "account", value_name = "ACCOUNT", add = complete::accounts())]
+    accounts: Vec<String>,
     #[command(flatten)]
     filters: Filters,
     /// Waiting for this reason: `due_time`, `worker`, `paused`, `throttled`, `limit_reached`, `breaker_open`,
     /// `predecessor` or `resolution`.
     #[arg(long, value_name = "REASON")]
     waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    #[arg(long, value_name = "ID")]
+    revision_of: Option<SubmissionId>,
     /// Maximum number of submissions.
     #[arg(long, value_name = "COUNT", default_value = "20", value_parser = at_least_one)]
     limit: NonZeroUsize,
@@ -63,8 +67,9 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
 
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
-        let selection = self.filters.into_selection(self.name, self.account);
-        let selection = Selection { waiting_for: self.waiting_for, ..selection };
+        let selection = self.filters.into_selection(self.name, self.accounts);
+        let (waiting_for, revision_of) = (self.waiting_for, self.revision_of);
+        let selection = Selection { waiting_for, revision_of, ..selection };
         let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();
@@ -140,14 +145,10 @@ fn words(count: u64) -> String {
 }
 
 fn is_everything(selection: &Selection) -> bool {
-    let Selection { filter, webhook, waiting_for } = selection;
-    let Filter { states, name, account, labels, created_after, created_before } = filter;
-    let whenever = created_after.is_none() && created_before.is_none();
-    let is_any = name.is_none() && account.is_none();
-    states.is_empty()
-        && is_any
-        && labels.is_empty()
-        && whenever
-        && webhook.is_none()
-        && waiting_for.is_none()
+    let Selection { filter, webhook, waiting_for, revision_of } = selection;
+    let Filter { states, name, accounts, labels, created_after, created_before } = filter;
+    let is_any_time = created_after.is_none() && created_before.is_none();
+    let is_any_name = name.is_none() && accounts.is_empty() && labels.is_empty();
+    let is_any_state = states.is_empty() && webhook.is_none() && waiting_for.is_none();
+    is_any_name && is_any_state && is_any_time && revision_of.is_none()
 }

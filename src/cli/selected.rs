@@ -63,7 +63,7 @@ impl Selected {
         let Self { ids, name, account, matching } = self;
         let AllArgs { all, filters, dry_run, yes } = matching;
         if all || filters.is_given() {
-            let selection = filters.into_selection(name, account);
+            let selection = filters.into_selection(name, account.into_iter().collect());
             return Ok(Found::Matching(Box::new(bulk::Matching { selection, dry_run, yes })));
         }
         let is_named = name.is_some() || !ids.is_empty();

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::words;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::TimelineEntry;
+use ferry_types::domain::submission::{LastRequest, TimelineEntry};
 
 /// Show state, reason and timeline of submissions.
 #[derive(Debug, Args)]
@@ -87,6 +87,10 @@ pub(super) fn describe(
     if let Some(token) = &view.processing_token {
         rows.push(("token", token.into()));
     }
+    if let Some(LastRequest { at, step, response }) = &view.last_request {
+        let text = format!("{}, {step}: {response}", words::time(*at));
+        rows.push(("last request", text.into()));
+    }
     for (key, value) in &view.labels {
         rows.push(("label", format!("{key}={value}").into()));
     }
@@ -104,7 +108,7 @@ pub(super) fn describe(
     }
     let mut lines = vec![Line::from(view.id)];
     lines.extend(
-        rows.into_iter().map(|(label, text)| Line::from(format!("  {label:<11} ")).and(text)),
+        rows.into_iter().map(|(label, text)| Line::from(format!("  {label:<12} ")).and(text)),
     );
     lines.push("  timeline".into());
     lines.extend(timeline.iter().map(timeline_line));

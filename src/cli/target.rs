@@ -125,8 +125,8 @@ impl NameArgs {
     /// The submission, if one is named.
     pub(super) async fn find(&self, store: &dyn Store) -> Result<Option<SubmissionId>, CliError> {
         let Some(name) = &self.name else { return Ok(None) };
-        let (named, account) = (Some(name.clone()), self.account.clone());
-        let filter = Filter { name: named, account, ..Filter::default() };
+        let accounts = self.account.iter().cloned().collect();
+        let filter = Filter { name: Some(name.clone()), accounts, ..Filter::default() };
         let mut page = store.list(&filter, None, 1).await?;
         // A page may be empty although more follow.
         while page.found.is_empty() && page.damaged.is_empty() && page.next.is_some() {

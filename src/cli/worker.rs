@@ -174,7 +174,7 @@ fn has_refetches(stats: &Stats, account: &str) -> bool {
 }
 
 async fn any_progresses(app: &App, account: &str, states: Vec<State>) -> Result<bool, StoreError> {
-    let filter = Filter { states, account: Some(account.to_owned()), ..Filter::default() };
+    let filter = Filter { states, accounts: vec![account.to_owned()], ..Filter::default() };
     let mut cursor = None;
     loop {
         let page = app.store.list(&filter, cursor, PAGE).await?;

@@ -95,6 +95,7 @@ pub(crate) struct SubmissionPage {
     facts: Vec<(&'static str, String)>,
     deadline: Moment,
     finished: Option<Moment>,
+    last_request: Option<(Moment, String)>,
     revision_of: Option<String>,
     revisions: Vec<(String, Mark)>,
     labels: Vec<(String, String)>,
@@ -130,6 +131,9 @@ impl SubmissionPage {
             facts: facts(&view),
             deadline: view.deadline.into(),
             finished: view.finished_at.map(Moment::from),
+            last_request: view.last_request.as_ref().map(|last| {
+                (last.at.into(), visible(&format!("{}: {}", last.step, last.response)))
+            }),
             revision_of: view.revision_of.map(|id| id.to_string()),
             revisions: revisions
                 .iter()

@@ -28,7 +28,7 @@ use ferry_store::{Commit, Store};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::later;
-use ferry_types::domain::outcome::PlatformError;
+use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::submission::{DeliveryResult, StepKind, Transition};
 
 /// The parts of an executor.
@@ -165,19 +165,26 @@ impl Executor {
                 account.pacing.observe(submission, &response, context.now);
                 let schedule = account.pacing.schedule(submission, context.now);
                 let context = Context { schedule: schedule.as_deref(), ..context };
-                Ok(Transition { polled: guard.has_sent(), ..after_poll(&context, response) })
+                let text = response.as_ref().map_or_else(ToString::to_string, Status::to_string);
+                let last_request = guard.last_request(context.now, &text);
+                let polled = guard.has_sent();
+                Ok(Transition { polled, last_request, ..after_poll(&context, response) })
             }
             StepKind::Collect => {
                 let fetched = fetch(platform, submission, guard).await?;
                 for (_, error) in &fetched.collected.missing {
                     self.parts.observer.failed_request(error);
                 }
+                let context = self.context(step);
+                let missing = fetched.collected.missing.last();
+                let text = missing.map_or("received".to_owned(), |(_, error)| error.to_string());
+                let last_request = guard.last_request(context.now, &text);
                 if fetched.is_cut_short {
                     let contents = fetched.collected.contents;
-                    let waits = while_throttled(&self.context(step), StepKind::Collect);
-                    return Ok(Transition { contents, ..waits });
+                    let waits = while_throttled(&context, StepKind::Collect);
+                    return Ok(Transition { contents, last_request, ..waits });
                 }
-                Ok(after_collect(&self.context(step), fetched.collected))
+                Ok(Transition { last_request, ..after_collect(&context, fetched.collected) })
             }
             StepKind::Deliver => unreachable!("a delivery sends no request to the Platform"),
         }
@@ -210,8 +217,11 @@ impl Executor {
             self.parts.observer.failed_request(error);
         }
         let context = self.context(step);
+        let text = response.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
+        let last_request = guard.last_request(context.now, &text);
         let schedule = account.pacing.schedule(submission, context.now);
-        Ok(after_upload(&Context { schedule: schedule.as_deref(), ..context }, response))
+        let context = Context { schedule: schedule.as_deref(), ..context };
+        Ok(Transition { last_request, ..after_upload(&context, response) })
     }
 
     /// Sends the outcome of a submission to its webhook.

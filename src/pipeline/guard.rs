@@ -9,8 +9,8 @@ use crate::platform::{RequestGuard, Withheld};
 use crate::shutdown::Shutdown;
 use ferry_store::Claim;
 use ferry_types::clock::{MonotonicClock, MonotonicTime};
-use ferry_types::domain::later;
-use ferry_types::domain::submission::StepKind;
+use ferry_types::domain::submission::{LastRequest, StepKind};
+use ferry_types::domain::{Timestamp, later};
 
 /// Guards the requests of one step.
 #[derive(Debug)]
@@ -61,6 +61,11 @@ impl<'a> StepGuard<'a> {
     /// True if a request to the Upload API has left, whatever came back.
     pub(super) fn has_sent(&self) -> bool {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The request that was sent last, if any was, with the text of its response.
+    pub(super) fn last_request(&self, at: Timestamp, response: &str) -> Option<LastRequest> {
+        self.has_sent().then(|| LastRequest::new(at, self.claim.kind, response))
     }
 }
 

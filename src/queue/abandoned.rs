@@ -53,7 +53,7 @@ impl AbandonedWebhooks {
 }
 
 async fn count(store: &dyn Store, account: Option<String>) -> Result<Counts, StoreError> {
-    let filter = Filter { account, ..Filter::default() };
+    let filter = Filter { accounts: account.into_iter().collect(), ..Filter::default() };
     let selection = Selection { webhook: Some(WebhookState::Failed), ..Selection::from(filter) };
     let (mut counts, mut cursor, mut looked_at) = (Counts::new(), None, 0);
     loop {

@@ -29,8 +29,8 @@ pub struct ListQuery {
     pub states: Vec<State>,
     /// With exactly this name.
     pub name: Option<String>,
-    /// Of this account.
-    pub account: Option<String>,
+    /// Of one of these accounts; of all that the key sees if empty.
+    pub accounts: Vec<String>,
     /// With all of these labels.
     pub labels: Vec<(String, String)>,
     /// Accepted at this time or later.
@@ -41,6 +41,8 @@ pub struct ListQuery {
     pub webhook: Option<WebhookState>,
     /// Unfinished or held, and waiting for this reason. Where few are, a page may be short, or empty, although more follow.
     pub waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    pub revision_of: Option<SubmissionId>,
     /// Maximum number of submissions in the page.
     pub limit: Option<usize>,
     /// The `next_cursor` of an earlier page.
@@ -52,7 +54,7 @@ impl ListQuery {
         let mut pairs = Vec::new();
         pairs.extend(self.states.iter().map(|state| ("state", state.to_string())));
         pairs.extend(self.name.iter().map(|name| ("name", name.clone())));
-        pairs.extend(self.account.iter().map(|account| ("account", account.clone())));
+        pairs.extend(self.accounts.iter().map(|account| ("account", account.clone())));
         pairs.extend(self.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
         let text = |time: &Timestamp| time.to_rfc3339();
         pairs.extend(self.created_after.iter().map(|time| ("created_after", text(time))));
@@ -60,6 +62,7 @@ impl ListQuery {
         pairs.extend(self.webhook.iter().map(|state| ("webhook", state.to_string())));
         let reason = self.waiting_for.iter();
         pairs.extend(reason.map(|reason| ("waiting_for", reason.to_string())));
+        pairs.extend(self.revision_of.iter().map(|id| ("revision_of", id.to_string())));
         pairs
     }
 }

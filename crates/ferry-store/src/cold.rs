@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use ferry_types::domain::submission::{
-    Lasting, Priority, Processing, Reason, State, StepKind, StoredContent, Submission,
+    LastRequest, Lasting, Priority, Processing, Reason, State, StepKind, StoredContent, Submission,
     SubmissionParts, Webhook,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
@@ -109,6 +109,8 @@ cold! {
     processing: Processing,
     #[serde(default, deserialize_with = "lasting")]
     lasting: Lasting,
+    #[serde(default)]
+    last_request: Option<LastRequest>,
 }
 
 /// Earlier versions stored the time of the first such response here. What lasts begins again with their records.
@@ -150,7 +152,9 @@ mod tests {
             let (parts, mut packed, mut last) = (parts(), Vec::new(), Vec::new());
             ColdRef::from(&parts).write(&mut packed);
             rmp_serde::encode::write(&mut last, &parts.lasting).unwrap();
-            packed.truncate(packed.len() - last.len());
+            // The one field that follows is absent, a byte.
+            packed.truncate(packed.len() - last.len() - 1);
+            packed[2] -= 1;
             rmp_serde::encode::write(&mut packed, &time).unwrap();
             let read = Cold::read(&mut &packed[..]).unwrap();
             assert_eq!((read.processing, read.lasting), (parts.processing, Lasting::default()));
@@ -166,13 +170,15 @@ mod tests {
         assert_eq!((now.processing, now.lasting), (parts.processing, parts.lasting));
         // An array of 16-bit length without its last fields, and what follows it in the record.
         let mut last = Vec::new();
-        rmp_serde::encode::write(&mut last, &(&parts.processing, parts.lasting)).unwrap();
+        let added = (&parts.processing, parts.lasting, &parts.last_request);
+        rmp_serde::encode::write(&mut last, &added).unwrap();
         packed.truncate(packed.len() - (last.len() - 1));
-        packed[2] -= 2;
+        packed[2] -= 3;
         packed.push(7);
         let mut rest = &packed[..];
         let before = Cold::read(&mut rest).unwrap();
         assert_eq!((before.uncommitted_claims, before.processing), (3, Processing::default()));
-        assert_eq!((before.lasting, rest), (Lasting::default(), &[7][..]));
+        assert_eq!((before.lasting, before.last_request), (Lasting::default(), None));
+        assert_eq!(rest, [7]);
     }
 }

@@ -27,8 +27,9 @@ pub struct Filter {
     pub states: Vec<State>,
     /// With exactly this dataset name.
     pub name: Option<String>,
-    /// Of this account. Then the work of a list depends on what this account has, and on no other one.
-    pub account: Option<String>,
+    /// Of one of these accounts; of any if empty. Then the work of a list depends on what these accounts
+    /// have, and on no other one.
+    pub accounts: Vec<String>,
     /// With all of these labels.
     pub labels: BTreeMap<String, String>,
     /// Accepted at this time or later. A list is in the order of acceptance: where the clock was set
@@ -39,10 +40,15 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// True if revisions of a submission may match.
+    pub(crate) fn may_revise(&self, submission: &Submission) -> bool {
+        (self.accounts.is_empty() || self.accounts.contains(&submission.account))
+            && self.name.as_ref().is_none_or(|name| *name == submission.name)
+    }
+
     pub(crate) fn matches(&self, submission: &Submission) -> bool {
         let created = submission.created_at.timestamp_millis();
-        self.account.as_ref().is_none_or(|account| *account == submission.account)
-            && self.name.as_ref().is_none_or(|name| *name == submission.name)
+        self.may_revise(submission)
             && self.labels.iter().all(|(key, value)| submission.labels.get(key) == Some(value))
             && (self.states.is_empty() || self.states.contains(&submission.state))
             && self.created_after.is_none_or(|after| created >= first_millisecond(after))

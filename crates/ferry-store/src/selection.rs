@@ -1,7 +1,10 @@
 //! Selects submissions by what stores filter by, and by what is read from the submissions themselves; counts
 //! them in bounded time.
 
-use crate::{Cursor, Filter, LOOKED_AT, Page, Store, StoreError, SubmissionDetail, most_looked_at};
+use crate::{
+    Cursor, Filter, LOOKED_AT, Page, Stats, Store, StoreError, SubmissionDetail, most_looked_at,
+};
+use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, WaitReason, WaitingFor, Webhook, WebhookState};
 
 /// A selection of submissions.
@@ -13,6 +16,8 @@ pub struct Selection {
     pub webhook: Option<WebhookState>,
     /// Waiting for this reason.
     pub waiting_for: Option<WaitReason>,
+    /// A revision of this submission.
+    pub revision_of: Option<SubmissionId>,
 }
 
 impl From<Filter> for Selection {
@@ -30,10 +35,10 @@ impl Selection {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        if self.webhook.is_none() && self.waiting_for.is_none() {
+        if !self.is_read() {
             return store.list(&self.filter, after, limit).await;
         }
-        let filter = self.narrowed();
+        let Some(filter) = self.narrowed(store).await? else { return Ok(Page::default()) };
         let mut whole = Page { next: after, ..Page::default() };
         let most = most_looked_at(limit);
         while whole.found.len() < limit && whole.looked_at < most {
@@ -51,17 +56,31 @@ impl Selection {
         Ok(whole)
     }
 
+    /// True if submissions have to be read to be selected.
+    fn is_read(&self) -> bool {
+        self.webhook.is_some() || self.waiting_for.is_some() || self.revision_of.is_some()
+    }
+
     fn picks(&self, found: &SubmissionDetail) -> bool {
         let state = found.submission.webhook.as_ref().map(Webhook::state);
         let reason = found.waiting_for.as_ref().map(WaitingFor::reason);
         self.webhook.is_none_or(|wanted| state == Some(wanted))
             && self.waiting_for.is_none_or(|wanted| reason == Some(wanted))
+            && self.revision_of.is_none_or(|of| found.submission.revision_of == Some(of))
     }
 
     /// Only final submissions have deliveries, but those that were retried since; and only others wait for what
-    /// is wanted here.
-    fn narrowed(&self) -> Filter {
+    /// is wanted here. Revisions have the account and the name of what they correct: `None` if nothing has.
+    async fn narrowed(&self, store: &dyn Store) -> Result<Option<Filter>, StoreError> {
         let mut filter = self.filter.clone();
+        if let Some(id) = self.revision_of {
+            let earlier = store.get(id).await?.map(|found| found.submission);
+            let Some(earlier) = earlier.filter(|earlier| filter.may_revise(earlier)) else {
+                return Ok(None);
+            };
+            filter.accounts = vec![earlier.account.clone()];
+            filter.name = Some(earlier.name.clone());
+        }
         let has_delivery = self.webhook.is_some_and(|state| state != WebhookState::Pending);
         let of_state = |state: &State| match self.waiting_for {
             Some(WaitReason::Resolution) => *state == State::Held,
@@ -71,7 +90,7 @@ impl Selection {
         if filter.states.is_empty() {
             filter.states = State::ALL.into_iter().filter(of_state).collect();
         }
-        filter
+        Ok(Some(filter))
     }
 }
 
@@ -112,22 +131,23 @@ pub async fn count(
 
 /// The number that match, if the store counts such: by account and state.
 async fn counted(store: &dyn Store, selection: &Selection) -> Result<Option<u64>, StoreError> {
-    let Selection { filter, webhook, waiting_for } = selection;
-    let Filter { states, name, account, labels, created_after, created_before } = filter;
+    let Filter { states, name, accounts, labels, created_after, created_before } =
+        &selection.filter;
     let is_timed = created_after.is_some() || created_before.is_some();
-    if name.is_some()
-        || !labels.is_empty()
-        || is_timed
-        || webhook.is_some()
-        || waiting_for.is_some()
-    {
+    if selection.is_read() || name.is_some() || !labels.is_empty() || is_timed {
         return Ok(None);
     }
-    let stats = match account {
-        Some(account) => store.stats_of(account).await?,
-        None => store.stats().await?,
+    let count = |stats: Stats| -> u64 {
+        let counts = stats.accounts.iter().flat_map(|known| &known.states);
+        let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
+        counts.map(|(_, count)| count).sum()
     };
-    let counts = stats.accounts.iter().flat_map(|known| &known.states);
-    let counts = counts.filter(|(state, _)| states.is_empty() || states.contains(state));
-    Ok(Some(counts.map(|(_, count)| count).sum()))
+    if accounts.is_empty() {
+        return Ok(Some(count(store.stats().await?)));
+    }
+    let mut sum = 0;
+    for account in accounts {
+        sum += count(store.stats_of(account).await?);
+    }
+    Ok(Some(sum))
 }

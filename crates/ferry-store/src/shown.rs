@@ -57,6 +57,9 @@ impl Shift for Submission {
         parts.deadline.shift(by);
         parts.due_at.shift(by);
         parts.leased_until.shift(by);
+        if let Some(request) = &mut parts.last_request {
+            request.at.shift(by);
+        }
         *self = parts.into();
     }
 }

@@ -80,7 +80,7 @@ pub(in crate::api) async fn show(
         let position: Position = query::read(given).map_err(PairError::of_query)?;
         return receipt(&shared, &reader, &position);
     }
-    let (filters, given) = filters(&reader, given);
+    let (filters, given) = filters(given);
     let query: BulkQuery = query::read(given).map_err(PairError::of_query)?;
     if query.of == Scope::Chosen && query.id.is_empty() {
         return Err(ApiError::invalid("no submission is chosen: tick some in the list"));

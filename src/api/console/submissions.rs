@@ -35,7 +35,7 @@ pub(in crate::api) async fn list(
     reader: Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let (filters, pairs) = filters(&reader, pairs(&uri)?);
+    let (filters, pairs) = filters(pairs(&uri)?);
     // An id that was put into the filter opens its submission.
     if let Ok(id) = filters.name.trim().parse::<SubmissionId>()
         && let Ok(Some(found)) = shared.store().get(id).await
@@ -52,7 +52,7 @@ pub(in crate::api) async fn list(
 }
 
 /// The filters of a form, whose empty fields do not count, and the parameters of the API that they are.
-pub(super) fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
+pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
     let mut filters = Filters::default();
     let mut pairs = Pairs::new();
     for (name, value) in given.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -75,12 +75,6 @@ pub(super) fn filters(reader: &Reader, given: Pairs) -> (Filters, Pairs) {
         }
         filters.is_continued |= name == "cursor";
         pairs.push((name, if is_time { in_utc(value) } else { value }));
-    }
-    // A key of several accounts shows one of them at a time.
-    let first = reader.caller.accounts.as_ref().and_then(|accounts| accounts.first());
-    if let (true, Some(first)) = (filters.account.is_empty(), first) {
-        filters.account.clone_from(first);
-        pairs.push(("account".to_owned(), first.clone()));
     }
     (filters, pairs)
 }
@@ -123,8 +117,8 @@ async fn revisions(
     let Ok(_memory) = listed::reserve(shared, &reader.caller, OF_A_NAME) else {
         return Ok(Vec::new());
     };
-    let (name, account) = (Some(submission.name.clone()), Some(submission.account.clone()));
-    let filter = Filter { name, account, ..Filter::default() };
+    let (name, accounts) = (Some(submission.name.clone()), vec![submission.account.clone()]);
+    let filter = Filter { name, accounts, ..Filter::default() };
     let page = shared.store().list(&filter, None, OF_A_NAME).await?;
     let revisions = page.found.into_iter().map(|found| found.submission);
     let revisions = revisions.filter(|other| other.revision_of == Some(submission.id));

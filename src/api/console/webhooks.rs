@@ -10,6 +10,7 @@ use super::super::error::ApiError;
 use super::super::page as listed;
 use super::super::params::PageCursor;
 use super::super::query::{self, PairError, filled};
+use super::super::read::accounts;
 use super::super::response_memory::Reserved;
 use super::super::role::Role;
 use super::super::shared::Shared;
@@ -42,21 +43,18 @@ pub(in crate::api) async fn show(
     let query: WebhooksQuery = query::read(filled(&uri)?).map_err(PairError::of_query)?;
     let caller = &reader.caller;
     let state = query.state.unwrap_or(WebhookState::Failed);
-    let account = query.account.or_else(|| caller.accounts.as_ref()?.first().cloned());
-    let is_foreign = account.as_ref().is_some_and(|account| !caller.sees(account));
+    let account = query.account.unwrap_or_default();
+    let requested = Some(account.clone()).filter(|account| !account.is_empty());
     let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
-    let filters = WebhookFilters {
-        state,
-        account: account.clone().unwrap_or_default(),
-        is_continued: cursor.is_some(),
-    };
+    let filters = WebhookFilters { state, account, is_continued: cursor.is_some() };
     let memory = listed::reserve(&shared, caller, PAGE)?;
-    let filter = Filter { account, ..Filter::default() };
-    let selection = Selection { webhook: Some(state), ..Selection::from(filter) };
-    let found = if is_foreign {
-        Page::default()
-    } else {
-        selection.page(shared.store(), cursor, PAGE).await?
+    let found = match accounts(caller, requested)? {
+        None => Page::default(),
+        Some(accounts) => {
+            let filter = Filter { accounts, ..Filter::default() };
+            let selection = Selection { webhook: Some(state), ..Selection::from(filter) };
+            selection.page(shared.store(), cursor, PAGE).await?
+        }
     };
     let next = found.next.map(|next| caller.positions.of_page(next)).transpose()?;
     let view = |found: SubmissionDetail| {

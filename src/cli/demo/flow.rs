@@ -121,8 +121,8 @@ impl DemoRun {
 
     /// False if a later submission of the name corrects it.
     async fn is_newest(&self, view: &SubmissionView) -> Result<bool, CliError> {
-        let (name, account) = (Some(view.name.clone()), Some(view.account.clone()));
-        let filter = Filter { name, account, ..Filter::default() };
+        let (name, accounts) = (Some(view.name.clone()), vec![view.account.clone()]);
+        let filter = Filter { name, accounts, ..Filter::default() };
         let page = self.app.store.list(&filter, None, 1).await?;
         Ok(page.found.first().is_none_or(|newest| newest.submission.id == view.id))
     }

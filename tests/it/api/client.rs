@@ -67,8 +67,13 @@ async fn a_rejected_dataset_has_findings_and_is_corrected() {
     let corrected = ResubmitRequest { data, ..ResubmitRequest::default() };
     let response = client.resubmit(view.id, &corrected).await.unwrap();
     assert_eq!(response.submission.revision_of, Some(view.id));
+    let of = |id| ListQuery { revision_of: Some(id), ..ListQuery::default() };
     let view = client.wait(response.submission.id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(view.state, State::Completed);
+    let earlier = view.revision_of.unwrap();
+    assert_eq!(client.count(&of(earlier)).await.unwrap().count, 1);
+    assert_eq!(client.list(&of(view.id)).await.unwrap().submissions, []);
+    assert_eq!(client.list(&of(earlier)).await.unwrap().submissions, [view]);
 }
 
 #[tokio::test]

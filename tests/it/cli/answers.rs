@@ -100,16 +100,17 @@ fn a_rejected_submission_says_what_to_do_next() {
     exit 0
     ---- stdout
     ID-1
-      name        march
-      account     default
-      state       rejected
-                  the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
-      progress    1 upload, 1 poll
-      deadline    TIME UTC
-      token       TOKEN
-      label       team=north
-      feedback    60 B: `ferry feedback ID-1`
-      next        `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` submits the corrected file
+      name         march
+      account      default
+      state        rejected
+                   the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
+      progress     1 upload, 1 poll
+      deadline     TIME UTC
+      token        TOKEN
+      last request TIME UTC, collect: received
+      label        team=north
+      feedback     60 B: `ferry feedback ID-1`
+      next         `ferry feedback ID-1` shows the rows; `ferry resubmit ID-1 FILE` submits the corrected file
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -143,13 +144,14 @@ fn a_rejected_upload_has_no_feedback_and_says_why() {
     exit 0
     ---- stdout
     ID-1
-      name        march
-      account     default
-      state       rejected
-                  the Platform rejected the upload (409): a dataset named march already exists (after SPAN, 0 polls)
-      progress    1 upload, 0 polls
-      deadline    TIME UTC
-      next        `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
+      name         march
+      account      default
+      state        rejected
+                   the Platform rejected the upload (409): a dataset named march already exists (after SPAN, 0 polls)
+      progress     1 upload, 0 polls
+      deadline     TIME UTC
+      last request TIME UTC, upload: the Platform rejected the upload (409): a dataset named march al…
+      next         `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading
@@ -172,14 +174,15 @@ fn a_completed_submission_has_no_feedback_and_that_is_good() {
     exit 0
     ---- stdout
     ID-1
-      name        march
-      account     default
-      state       completed
-                  after SPAN, 1 poll
-      progress    1 upload, 1 poll
-      deadline    TIME UTC
-      token       TOKEN
-      result      tableofresultids (298 B): `ferry results ID-1`
+      name         march
+      account      default
+      state        completed
+                   after SPAN, 1 poll
+      progress     1 upload, 1 poll
+      deadline     TIME UTC
+      token        TOKEN
+      last request TIME UTC, collect: received
+      result       tableofresultids (298 B): `ferry results ID-1`
       timeline
         TIME UTC  queued      accepted
         TIME UTC  uploading

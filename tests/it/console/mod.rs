@@ -20,4 +20,5 @@ mod rehearse;
 mod rows;
 mod same_words;
 mod seen;
+mod several_accounts;
 mod watching;

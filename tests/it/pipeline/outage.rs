@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
-use ferry_types::contract::WaitingFor;
+use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::account::BlockReason;
-use ferry_types::domain::submission::{ReasonCode, State};
+use ferry_types::domain::submission::{ReasonCode, State, StepKind};
 
 use crate::support::{World, dataset, overwriting, prompt};
 use ferry_testing::until;
@@ -136,6 +136,25 @@ async fn a_processing_token_that_stays_unknown_fails_the_submission() {
     assert_eq!((view.state, view.reason_code), (State::Failed, Some(ReasonCode::UnknownToken)));
     let (reason, token) = (view.reason.unwrap(), view.processing_token.unwrap());
     assert!(reason.contains(&format!("its response to the upload was `{token}`")), "{reason}");
+}
+
+#[tokio::test]
+async fn the_last_request_to_the_platform_is_shown_with_its_response() {
+    let world = World::start(prompt(), &[]).await;
+    for _ in 0..100 {
+        world.sim.script(Endpoint::Status, response(503, "closed for lunch"));
+    }
+    let id = world.submit(dataset("late")).await;
+    let has_failed = |view: &SubmissionView| {
+        let last = view.last_request.as_ref();
+        last.is_some_and(|last| last.step == StepKind::Poll && last.response.contains("503"))
+    };
+    let view = world.until(id, has_failed).await;
+    assert!(view.last_request.unwrap().at >= view.created_at);
+    let (view, text) = (world.settled(id).await, "received");
+    let last = view.last_request.unwrap();
+    assert_eq!((last.step, &*last.response), (StepKind::Collect, text));
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Reads that change nothing.
 
+use std::collections::BTreeSet;
+
 use super::data::{Data, MemoryAccount, Row};
 use super::is_at_rest;
 use crate::listing::Listing;
@@ -39,9 +41,9 @@ impl Data {
         now: Timestamp,
     ) -> Page {
         let below = after.map_or(u64::MAX, |Cursor(seq)| seq);
-        let mut rows: Box<dyn Iterator<Item = (u64, &Row)>> = match &filter.account {
-            None => Box::new(self.rows.range(..below).rev().map(|(seq, row)| (*seq, row))),
-            Some(account) => Box::new(self.of_account(account, below)),
+        let mut rows: Box<dyn Iterator<Item = (u64, &Row)>> = match &filter.accounts[..] {
+            [] => Box::new(self.rows.range(..below).rev().map(|(seq, row)| (*seq, row))),
+            accounts => Box::new(self.of_accounts(accounts.iter().map(String::as_str), below)),
         };
         let mut listing = Listing::new(limit);
         while !listing.is_full()
@@ -54,11 +56,15 @@ impl Data {
         listing.into_page(is_end)
     }
 
-    /// Those of an account, newest first.
-    fn of_account(&self, account: &str, below: u64) -> impl Iterator<Item = (u64, &Row)> {
-        let seqs = self.by_account.get(account).into_iter();
-        let seqs = seqs.flat_map(move |seqs| seqs.range(..below).rev());
-        seqs.filter_map(|seq| Some((*seq, self.rows.get(seq)?)))
+    /// Those of some accounts, newest first.
+    fn of_accounts<'a>(
+        &self,
+        accounts: impl IntoIterator<Item = &'a str>,
+        below: u64,
+    ) -> impl Iterator<Item = (u64, &Row)> {
+        let seqs = accounts.into_iter().filter_map(|account| self.by_account.get(account));
+        let seqs: BTreeSet<u64> = seqs.flat_map(|seqs| seqs.range(..below)).copied().collect();
+        seqs.into_iter().rev().filter_map(|seq| Some((seq, self.rows.get(&seq)?)))
     }
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Events {
@@ -84,7 +90,7 @@ impl Data {
 
     pub(super) fn stats_of(&self, account: &str, now: Timestamp) -> Stats {
         let Some(known) = self.accounts.get(account) else { return Stats::default() };
-        let of_account = || self.of_account(account, u64::MAX).map(|(_, row)| &row.submission);
+        let of_account = || self.of_accounts([account], u64::MAX).map(|(_, row)| &row.submission);
         let steps = StepKind::ALL.into_iter();
         let steps = steps.map(|kind| step_stats(account, kind, of_account(), now)).collect();
         let mut states = std::collections::BTreeMap::new();

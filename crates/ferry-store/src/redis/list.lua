@@ -1,18 +1,20 @@
 -- Reads the newest submissions along some indexes.
 -- KEYS: the namespace.
 -- ARGV: the time; the sequence number before which they stand, or empty; the times since and before
---   which they were accepted, in milliseconds, or empty; how many to look at; the account, or empty for all;
---   how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with the
+--   which they were accepted, in milliseconds, or empty; how many to look at; how many accounts, and these,
+--   or none for all; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with the
 --   Name; `state` with the state.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
 --   follow; of each its id, its sequence number, and what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
---   caller has to leave out more. With an account, nothing of another one is read.
+--   caller has to leave out more. With accounts, nothing of another one is read.
 
 local before, accepted_since, accepted_before = number(), number(), number()
 if accepted_since then accepted_since = accepted_since - offset end
 if accepted_before then accepted_before = accepted_before - offset end
-local most, account, indexes = number(), argument(), number()
+local most, of_accounts = number(), {}
+for n = 1, number() do of_accounts[n] = argument() end
+local indexes = number()
 
 -- Without the index of all, a list would look empty that is not.
 local function require_all()
@@ -36,8 +38,8 @@ local INDEXES, SHARE = 1000, 16
 local function read_sources()
     for _ = 1, indexes do
         local kind, one, other = argument(), argument(), argument()
-        local accounts = { account }
-        if account == '' then accounts = kind == 'all' and {} or call('ZRANGE', key.accounts, 0, INDEXES) end
+        local accounts = of_accounts
+        if #of_accounts == 0 and kind ~= 'all' then accounts = call('ZRANGE', key.accounts, 0, INDEXES) end
         if #accounts == 0 or #accounts * indexes > INDEXES then
             require_all()
             sources = { { 1, key.all } }
@@ -87,7 +89,7 @@ local function bounds_of(source)
 end
 -- One search is enough for all accounts together.
 local above, below
-if account == '' and (accepted_since or accepted_before) then
+if #of_accounts == 0 and (accepted_since or accepted_before) then
     require_all()
     above, below = bounds_of({ 1, key.all })
 end

@@ -106,7 +106,8 @@ pub(super) fn describe_list(
     let script_call =
         script_call.maybe(millis(filter.created_after)).maybe(millis(filter.created_before));
     let script_call = script_call.arg(if is_exact { most.min(LOOKED_AT) } else { LOOKED_AT });
-    let script_call = script_call.arg(filter.account.as_deref().unwrap_or_default());
+    let script_call = script_call
+        .each(&filter.accounts, |script_call, account| script_call.arg(account.as_str()));
     script_call.each(&indexes(filter), |script_call, parts| {
         parts.iter().fold(script_call, |script_call, part| script_call.arg(*part))
     })
@@ -120,7 +121,7 @@ fn indexes(filter: &Filter) -> Vec<[&str; 3]> {
     if let Some((name, value)) = filter.labels.first_key_value() {
         return vec![["label", name, value]];
     }
-    if filter.account.is_none() && filter.states.is_empty() {
+    if filter.accounts.is_empty() && filter.states.is_empty() {
         return vec![["all", "", ""]];
     }
     let any = filter.states.is_empty();

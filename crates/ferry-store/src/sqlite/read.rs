@@ -37,23 +37,19 @@ pub(super) enum ListOrder<'a> {
     State(&'a str, State),
 }
 
-/// Indexes that together have all submissions that match, and few others.
-fn ways<'a>(filter: &'a Filter, accounts: &'a BTreeMap<String, Health>) -> Vec<ListOrder<'a>> {
-    let accounts: Vec<&str> = match &filter.account {
-        Some(account) => vec![account],
-        None => accounts.keys().map(String::as_str).collect(),
-    };
+/// Indexes that together have all submissions of some accounts that match, and few others.
+fn ways<'a>(filter: &'a Filter, accounts: impl Iterator<Item = &'a str>) -> Vec<ListOrder<'a>> {
     if let Some(name) = &filter.name {
-        return accounts.into_iter().map(|account| ListOrder::Name(account, name)).collect();
+        return accounts.map(|account| ListOrder::Name(account, name)).collect();
     }
     if let Some((key, value)) = filter.labels.first_key_value() {
-        return accounts.into_iter().map(|account| ListOrder::Label(account, key, value)).collect();
+        return accounts.map(|account| ListOrder::Label(account, key, value)).collect();
     }
-    if filter.account.is_none() && filter.states.is_empty() {
+    if filter.accounts.is_empty() && filter.states.is_empty() {
         return vec![ListOrder::All];
     }
     let states = if filter.states.is_empty() { &State::ALL[..] } else { &filter.states };
-    let pairs = accounts.into_iter().flat_map(|account| states.iter().map(move |s| (account, *s)));
+    let pairs = accounts.flat_map(|account| states.iter().map(move |state| (account, *state)));
     pairs.map(|(account, state)| ListOrder::State(account, state)).collect()
 }
 
@@ -117,15 +113,18 @@ impl RecordReader<'_> {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, SqliteError> {
-        let accounts = match &filter.account {
-            Some(account) => health::one(self.connection, account)?,
-            None => health::all(self.connection)?,
-        };
-        let ways = ways(filter, &accounts);
-        let (from, mut below) = self.range(filter, after)?;
+        let mut accounts = BTreeMap::new();
+        for account in &filter.accounts {
+            accounts.extend(health::one(self.connection, account)?);
+        }
+        if filter.accounts.is_empty() {
+            accounts = health::all(self.connection)?;
+        }
+        let ways = self.ways_in_time(filter, &accounts)?;
+        let mut below = after.and_then(|Cursor(seq)| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
         let mut listing = Listing::new(limit);
         loop {
-            let (seqs, rest) = self.newest(&ways, (from, below), listing.wanted().max(CHUNK))?;
+            let (seqs, rest) = self.newest(&ways, below, listing.wanted().max(CHUNK))?;
             let mut seqs = seqs.into_iter();
             while !listing.is_full()
                 && let Some(seq) = seqs.next()
@@ -140,32 +139,53 @@ impl RecordReader<'_> {
         }
     }
 
-    /// The part of the order of acceptance in which a filter's submissions stand, after a cursor.
-    fn range(&self, filter: &Filter, after: Option<Cursor>) -> Result<Range, SqliteError> {
-        let first_since = |time: Timestamp| match &filter.account {
+    /// Indexes with the part of each in which the submissions that match stand.
+    fn ways_in_time<'a>(
+        &self,
+        filter: &'a Filter,
+        accounts: &'a BTreeMap<String, Health>,
+    ) -> Result<Vec<(ListOrder<'a>, Range)>, SqliteError> {
+        if filter.accounts.is_empty() {
+            let range = self.range(filter, None)?;
+            let ways = ways(filter, accounts.keys().map(String::as_str));
+            return Ok(ways.into_iter().map(|way| (way, range)).collect());
+        }
+        let mut ranged = Vec::new();
+        for account in &filter.accounts {
+            let range = self.range(filter, Some(account))?;
+            let ways = ways(filter, std::iter::once(account.as_str()));
+            ranged.extend(ways.into_iter().map(|way| (way, range)));
+        }
+        Ok(ranged)
+    }
+
+    /// The part of the order of acceptance in which submissions of an account, or of all, were accepted in the
+    /// time of a filter.
+    fn range(&self, filter: &Filter, account: Option<&str>) -> Result<Range, SqliteError> {
+        let first_since = |time: Timestamp| match account {
             Some(account) => self.first_of_account_since(account, first_millisecond(time)),
             None => self.first_since(first_millisecond(time)),
         };
         let from = filter.created_after.map_or(Ok(i64::MIN), first_since)?;
         let before = filter.created_before.map_or(Ok(i64::MAX), first_since)?;
-        let below = after.and_then(|Cursor(seq)| i64::try_from(seq).ok()).unwrap_or(i64::MAX);
-        Ok((from, before.min(below)))
+        Ok((from, before))
     }
 
     /// The newest numbers along some indexes, and before which one to read on. Of each index a share is read:
     /// behind the last of a whole share, those of that index are not known, and the others are left as well.
     fn newest(
         &self,
-        ways: &[ListOrder<'_>],
-        (from, below): Range,
+        ways: &[(ListOrder<'_>, Range)],
+        below: i64,
         most: usize,
     ) -> Result<(Vec<i64>, Option<i64>), SqliteError> {
         let share = most.div_ceil(ways.len().max(1)).max(SHARE);
         let limit = i64::try_from(share).unwrap_or(i64::MAX);
         let (mut found, mut complete) = (Vec::new(), None);
-        for along in ways {
+        for (along, (from, before)) in ways {
             let (sql, others) = along.query();
-            let parameters: [&dyn ToSql; 3] = [&from, &below, &limit];
+            let below = below.min(*before);
+            let parameters: [&dyn ToSql; 3] = [from, &below, &limit];
             let parameters = parameters.into_iter().chain(others.iter().map(|o| o as &dyn ToSql));
             let mut statement = self.connection.prepare_cached(sql)?;
             let seqs = statement.query_map(params_from_iter(parameters), |row| row.get(0))?;

@@ -68,7 +68,7 @@ fn steps(connection: &Connection, counted: &AtomicU64) -> Vec<(String, u64)> {
     let reader = RecordReader { connection, policy: &policy, now, offset: 0, last_counts };
     let mut taken = Vec::new();
     for filter in filters() {
-        let filter = Filter { account: Some("own".to_owned()), ..filter };
+        let filter = Filter { accounts: vec!["own".to_owned()], ..filter };
         counted.store(0, Ordering::SeqCst);
         let page = reader.list(&filter, None, 2).unwrap();
         assert!(page.looked_at <= 3, "{filter:?}");

@@ -90,7 +90,7 @@ async fn read_own(store: &dyn Store) -> Vec<(Vec<SubmissionId>, usize, Count)> {
     let of_none = store.stats_of("none").await.unwrap();
     assert_eq!((of_none.accounts.len(), of_none.steps.len()), (0, 0));
     for filter in filters() {
-        let filter = Filter { account: Some("own".to_owned()), ..filter };
+        let filter = Filter { accounts: vec!["own".to_owned()], ..filter };
         let (listed, looked_at) = read(store, &filter, 2).await;
         assert!(looked_at <= 2 * 3, "{filter:?} looked at {looked_at}");
         all.push((listed, looked_at, count(store, &filter.into(), 100).await.unwrap()));

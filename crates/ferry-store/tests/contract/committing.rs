@@ -5,7 +5,7 @@ use ferry_types::domain::account::{Health, Signal};
 use ferry_types::domain::later;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    Next, Reason, ReasonCode, State, StepKind, StoredContent, Transition,
+    LastRequest, Next, Reason, ReasonCode, State, StepKind, StoredContent, Transition,
 };
 
 use super::subject::{LEASE, Subject, millis, new};
@@ -50,6 +50,23 @@ pub(super) async fn a_submission_goes_all_the_way(subject: Subject) {
     for kind in StepKind::PLATFORM_KINDS {
         assert_eq!(subject.ask(kind, 10).await.next, None);
     }
+}
+
+pub(super) async fn the_last_request_stays_until_another_was_sent(subject: Subject) {
+    let id = subject.accept(new("a")).await;
+    assert_eq!(subject.get(id).await.last_request, None);
+    let claim = subject.claim_one(StepKind::Upload).await;
+    let sent = |step, response| Some(LastRequest::new(claim.now, step, response));
+    let last_request = sent(StepKind::Upload, "accepted");
+    let uploaded = Transition { last_request: last_request.clone(), ..t::uploaded(millis(0)) };
+    subject.commit(&claim, uploaded).await;
+    assert_eq!(subject.get(id).await.last_request, last_request);
+    subject.step(StepKind::Poll, t::pending(millis(0))).await;
+    assert_eq!(subject.get(id).await.last_request, last_request, "this poll sent none");
+    let last_request = sent(StepKind::Poll, "processing");
+    let pending = Transition { last_request: last_request.clone(), ..t::pending(millis(0)) };
+    subject.step(StepKind::Poll, pending).await;
+    assert_eq!(subject.get(id).await.last_request, last_request);
 }
 
 pub(super) async fn only_the_newest_fence_may_commit(subject: Subject) {

@@ -153,6 +153,7 @@ macro_rules! fulfilled_by {
                 committing {
                     a_commit_schedules_the_next_step
                     a_submission_goes_all_the_way
+                    the_last_request_stays_until_another_was_sent
                     only_the_newest_fence_may_commit
                     a_second_commit_of_a_claim_is_stale
                     a_claim_that_was_given_back_cannot_commit

@@ -59,7 +59,7 @@ pub(super) async fn a_full_last_page_is_the_last(subject: Subject) {
 }
 
 pub(super) async fn a_page_is_found_again_without_what_came_later(subject: Subject) {
-    let filter = Filter { account: Some("main".to_owned()), ..Filter::default() };
+    let filter = Filter { accounts: vec!["main".to_owned()], ..Filter::default() };
     assert_eq!(subject.store.list(&filter, None, 10).await.unwrap().start, None);
     let accepted = newest_first(subject.accept_all((0..5).map(|n| new(&format!("{n}")))).await);
     let first = subject.store.list(&filter, None, 3).await.unwrap();
@@ -91,7 +91,7 @@ pub(super) async fn a_count_is_that_of_the_list_as_far_as_it_reads(subject: Subj
     assert_eq!(of(&north, 12).await, (12, true));
     let queued = Filter { states: vec![State::Queued], ..Filter::default() };
     assert_eq!(of(&queued, 3).await, (25, false), "the store counts it");
-    let other = Filter { account: Some("other".to_owned()), ..Filter::default() };
+    let other = Filter { accounts: vec!["other".to_owned()], ..Filter::default() };
     assert_eq!(of(&other, 3).await, (0, false));
 }
 
@@ -121,37 +121,42 @@ pub(super) async fn a_list_is_filtered_by_state(subject: Subject) {
 pub(super) async fn filters_are_all_met(subject: Subject) {
     let mut all = Vec::new();
     for n in 0..24 {
-        let account = ["a", "b"][n % 2];
+        let account = ["a", "b", "a", "c"][n % 4];
         let name = ["x", "y", "z"][n % 3];
         let ward = ["north", "south"][n / 2 % 2];
         let labels = labels(&[("ward", ward), ("n", &n.to_string())]);
         all.push(NewSubmission { labels, ..on(account, new(name)) });
     }
     subject.accept_all(all.clone()).await;
-    let account = Some("a".to_owned());
+    let accounts = vec!["a".to_owned()];
+    let several = vec!["c".to_owned(), "unknown".to_owned(), "b".to_owned()];
     let name = Some("x".to_owned());
     let south = labels(&[("ward", "south")]);
     let queued = vec![State::Queued, State::Failed];
     let both = labels(&[("ward", "south"), ("n", "6")]);
     let filters = [
-        Filter { account: account.clone(), ..Filter::default() },
+        Filter { accounts: accounts.clone(), ..Filter::default() },
         Filter { name: name.clone(), ..Filter::default() },
         Filter { labels: south.clone(), ..Filter::default() },
         Filter { labels: both, ..Filter::default() },
-        Filter { account: account.clone(), name: name.clone(), ..Filter::default() },
-        Filter { account: account.clone(), states: queued.clone(), ..Filter::default() },
+        Filter { accounts: accounts.clone(), name: name.clone(), ..Filter::default() },
+        Filter { accounts: accounts.clone(), states: queued.clone(), ..Filter::default() },
         Filter { name: name.clone(), states: queued.clone(), ..Filter::default() },
         Filter { labels: south.clone(), states: queued.clone(), ..Filter::default() },
-        Filter { account: account.clone(), labels: south.clone(), ..Filter::default() },
-        Filter { states: queued, name, account, labels: south, ..Filter::default() },
-        Filter { account: Some("unknown".to_owned()), ..Filter::default() },
+        Filter { accounts: accounts.clone(), labels: south.clone(), ..Filter::default() },
+        Filter { accounts: several.clone(), ..Filter::default() },
+        Filter { accounts: several.clone(), name: name.clone(), ..Filter::default() },
+        Filter { accounts: several.clone(), states: queued.clone(), ..Filter::default() },
+        Filter { accounts: several, labels: south.clone(), ..Filter::default() },
+        Filter { states: queued, name, accounts, labels: south, ..Filter::default() },
+        Filter { accounts: vec!["unknown".to_owned()], ..Filter::default() },
         Filter { name: Some("X".to_owned()), ..Filter::default() },
         Filter { labels: labels(&[("ward", "north"), ("n", "2")]), ..Filter::default() },
         Filter { states: vec![State::Held], ..Filter::default() },
     ];
     for filter in filters {
         let matches = |new: &&NewSubmission| {
-            filter.account.as_ref().is_none_or(|account| *account == new.account)
+            (filter.accounts.is_empty() || filter.accounts.contains(&new.account))
                 && filter.name.as_ref().is_none_or(|name| *name == new.name)
                 && filter.labels.iter().all(|(key, value)| new.labels.get(key) == Some(value))
                 && (filter.states.is_empty() || filter.states.contains(&State::Queued))
@@ -175,7 +180,8 @@ pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
     let mut all = Vec::new();
     for n in 0..16 {
         let labels = labels(&[("ward", ["north", "south"][n % 2])]);
-        let id = subject.accept(NewSubmission { labels, ..new(&format!("n{}", n % 4)) }).await;
+        let named = NewSubmission { labels, ..new(&format!("n{}", n % 4)) };
+        let id = subject.accept(on(["main", "main", "other"][n % 3], named)).await;
         all.push(subject.store.get(id).await.unwrap().unwrap().submission);
         // Some are of one time.
         if n % 3 > 0 {
@@ -190,7 +196,8 @@ pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
         Filter { name: Some("n0".into()), ..Filter::default() },
         Filter { labels: labels(&[("ward", "south")]), ..Filter::default() },
         Filter { states: vec![State::Queued], ..Filter::default() },
-        Filter { account: Some("main".into()), ..Filter::default() },
+        Filter { accounts: vec!["main".into()], ..Filter::default() },
+        Filter { accounts: vec!["other".into(), "main".into()], ..Filter::default() },
     ];
     let times: Vec<_> = [0, 4, 7, 15].map(|n| all[n].created_at).into();
     let ends = times.iter().map(|time| later(*time, millis(1)));
@@ -206,6 +213,7 @@ pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
                         1 => at % 4 == 0,
                         2 => at % 2 == 1,
                         3 => ![4, 8].contains(at),
+                        4 => at % 3 < 2,
                         _ => true,
                     }
             });

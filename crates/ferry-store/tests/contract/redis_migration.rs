@@ -62,7 +62,11 @@ async fn labeled(
     label: (&str, &str),
 ) -> Vec<SubmissionId> {
     let labels = [(label.0.to_owned(), label.1.to_owned())].into();
-    let filter = Filter { labels, account: account.map(str::to_owned), ..Filter::default() };
+    let filter = Filter {
+        labels,
+        accounts: account.into_iter().map(str::to_owned).collect(),
+        ..Filter::default()
+    };
     let page = store.list(&filter, None, 1000).await.unwrap();
     assert_eq!((page.damaged.len(), page.next), (0, None));
     page.found.iter().rev().map(|found| found.submission.id).collect()

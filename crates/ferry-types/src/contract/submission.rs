@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::submission::{
-    FEEDBACK_KEY, Priority, ReasonCode, State, StoredContent, Submission, WaitingFor,
+    FEEDBACK_KEY, LastRequest, Priority, ReasonCode, State, StoredContent, Submission, WaitingFor,
 };
 use crate::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -103,6 +103,9 @@ pub struct SubmissionView {
     /// Processing token of the Platform for the upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processing_token: Option<String>,
+    /// Last request to the Platform, if one was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_request: Option<LastRequest>,
     /// The producer's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -142,6 +145,7 @@ impl SubmissionView {
             poll_reason,
             revision_of: submission.revision_of,
             processing_token: submission.processing_token,
+            last_request: submission.last_request,
             labels: submission.labels,
             feedback: feedback.into_iter().next(),
             results,

@@ -3,6 +3,7 @@
 //! "Not yet" and "no" are values. [`PlatformError`] means that a request has no usable response; each of
 //! its variants says one thing to do about it.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The answer to a poll.
@@ -22,6 +23,16 @@ pub enum Status {
         /// The status word in lower case, at most 64 characters of it.
         status: String,
     },
+}
+
+impl fmt::Display for Status {
+    /// The status word, or that of Ferry: which words mean success is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("completed"),
+            Self::Pending { status, .. } | Self::Failed { status } => f.write_str(status),
+        }
+    }
 }
 
 /// Opaque bytes of the Platform, with their content type.

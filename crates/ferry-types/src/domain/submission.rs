@@ -21,7 +21,9 @@ pub use action::OperatorAction;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use name::NameEffect;
 pub use operator::{LifecycleError, Resolution, SameName};
-pub use parts::{FEEDBACK_KEY, Lasting, Processing, StoredContent, Submission, SubmissionParts};
+pub use parts::{
+    FEEDBACK_KEY, LastRequest, Lasting, Processing, StoredContent, Submission, SubmissionParts,
+};
 pub use reason::{Reason, ReasonCode};
 pub use state::State;
 pub use step::{Priority, StepKind};

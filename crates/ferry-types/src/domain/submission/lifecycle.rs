@@ -105,6 +105,9 @@ impl Submission {
         parts.uncommitted_claims = 0;
         parts.deadline = transition.deadline.unwrap_or(parts.deadline);
         parts.processing = transition.processing.unwrap_or(parts.processing);
+        if transition.last_request.is_some() {
+            parts.last_request.clone_from(&transition.last_request);
+        }
         if transition.processing_token.is_some() {
             parts.processing_token.clone_from(&transition.processing_token);
         }

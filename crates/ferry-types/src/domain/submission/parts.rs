@@ -70,6 +70,33 @@ impl Lasting {
     }
 }
 
+/// The last request to the Platform's Upload API for a submission.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LastRequest {
+    /// Time of the response, or of its failure.
+    pub at: Timestamp,
+    /// Step that sent it.
+    pub step: StepKind,
+    /// Response in the Platform's words, or the error, shortened.
+    pub response: String,
+}
+
+impl LastRequest {
+    /// Longest response, because each submission stores one.
+    const MAX_CHARS: usize = 64;
+
+    /// With the beginning of a response.
+    pub fn new(at: Timestamp, step: StepKind, response: &str) -> Self {
+        let mut chars = response.chars();
+        let mut response: String = chars.by_ref().take(Self::MAX_CHARS).collect();
+        if chars.next().is_some() {
+            response.pop();
+            response.push('…');
+        }
+        Self { at, step, response }
+    }
+}
+
 /// The parts of a submission, without the dataset: plain data, with which stores make a [`Submission`]
 /// and take one apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +166,8 @@ pub struct SubmissionParts {
     pub uncommitted_claims: u32,
     /// Durations of the processing at the Platform.
     pub processing: Processing,
+    /// Last request to the Platform, if one was sent.
+    pub last_request: Option<LastRequest>,
     /// True if it has a predecessor: an earlier unfinished submission of the account and name.
     pub has_predecessor: bool,
 }
@@ -179,6 +208,7 @@ impl SubmissionParts {
             webhook: None,
             uncommitted_claims: 0,
             processing: Processing::default(),
+            last_request: None,
             has_predecessor: false,
         }
     }

@@ -35,7 +35,7 @@ enum Event {
     /// The one that it waited for has ended.
     Follow,
     /// A step decides, sensibly or not.
-    Apply(Transition),
+    Apply(Box<Transition>),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -55,7 +55,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Redeliver),
         2 => Just(Event::Refetch),
         1 => Just(Event::Follow),
-        8 => transition().prop_map(Event::Apply),
+        8 => transition().prop_map(|one| Event::Apply(Box::new(one))),
     ]
 }
 
@@ -101,6 +101,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 processing_token: words.0,
                 rejection: words.1,
                 processing: polled.then(|| Processing { pending_ms, ..Processing::default() }),
+                last_request: polled.then(|| LastRequest::new(timestamp(7), StepKind::Poll, "no")),
                 deadline,
                 contents: has_content.then(|| ("key".to_owned(), content)).into_iter().collect(),
                 signal: Signal::None,

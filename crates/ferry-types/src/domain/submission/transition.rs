@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Lasting, Processing, Reason, State, StepKind};
+use super::{Delivery, LastRequest, Lasting, Processing, Reason, State, StepKind};
 use crate::domain::account::Signal;
 use crate::domain::outcome::Content;
 use crate::domain::{SubmissionId, Timestamp};
@@ -107,6 +107,8 @@ pub struct Transition {
     pub rejection: Option<String>,
     /// Durations of the processing, if this step showed any.
     pub processing: Option<Processing>,
+    /// Request to the Platform that this step sent last, if it sent any.
+    pub last_request: Option<LastRequest>,
     /// A later deadline, if the upload was accepted so late that too little time is left for polls.
     pub deadline: Option<Timestamp>,
     /// Fetched contents, by key.
@@ -129,6 +131,7 @@ impl Transition {
             processing_token: None,
             rejection: None,
             processing: None,
+            last_request: None,
             deadline: None,
             contents: Vec::new(),
             signal: Signal::None,

@@ -158,3 +158,11 @@ fn a_step_waits_until_its_due_time_and_then_for_a_worker() {
     let held = Submission::from(parts(State::Held, false));
     assert_eq!(waiting(&held, 6), Some(WaitingFor::Resolution));
 }
+
+#[test]
+fn a_last_request_has_the_beginning_of_its_response() {
+    let kept = |response: &str| LastRequest::new(timestamp(0), StepKind::Poll, response).response;
+    assert_eq!(kept("processing"), "processing");
+    assert_eq!(kept(&"é".repeat(64)), "é".repeat(64));
+    assert_eq!(kept(&"é".repeat(65)), "é".repeat(63) + "…");
+}
