@@ -21,6 +21,7 @@ use super::scrub::Scrubber;
 use super::secrets::Secrets;
 use super::shape::status_word;
 use super::token_endpoint::TokenEndpoint;
+use super::token_shape::bare_uuid;
 use super::tokens::Tokens;
 use super::upload::Upload;
 use super::url::{below, is_loopback};
@@ -249,6 +250,26 @@ impl Platform {
     }
 
     async fn get(
+        &self,
+        endpoint: &'static str,
+        processing_token: &str,
+        data_key: &str,
+        scope: Scope,
+        guard: &dyn RequestGuard,
+    ) -> Result<PlatformResponse, RequestError> {
+        let response = self.get_by(endpoint, processing_token, data_key, scope, guard).await;
+        match (response, bare_uuid(processing_token)) {
+            // Some servers know a UUID only without what they write around it.
+            (Err(RequestError::Platform(PlatformError::UnknownToken)), Some(bare))
+                if bare != processing_token =>
+            {
+                self.get_by(endpoint, bare, data_key, scope, guard).await
+            }
+            (response, _) => response,
+        }
+    }
+
+    async fn get_by(
         &self,
         endpoint: &'static str,
         processing_token: &str,

@@ -1,21 +1,35 @@
 //! Sends a request over HTTP and reads its response, within limits. No error names the URL, since it
 //! holds the API key.
 
+mod connect;
+mod repair;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, ClientBuilder, StatusCode, Url};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, Uri};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT as AGENT};
+use reqwest::{StatusCode, Url};
+use rustls::ClientConfig;
 use serde::de::IgnoredAny;
 
+use self::connect::Connector;
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::coding::{Decoded, End, decode};
 use super::endpoint::SHORT;
 use super::proxy::Proxy;
 use super::url::is_loopback;
 use super::wire::{Connection, TransportError, Wire, WireRequest, WireResponse, Wires};
-use ferry_client::http::{self, ClientError, Tls, root_cause};
+use crate::boot_clock::BootClock;
+use ferry_client::http::{self, Tls, root_cause};
+use ferry_types::clock::{MonotonicClock, Sleep};
 
 /// Gateways keep an idle connection for a minute or more, and servers often for five seconds. A request
 /// on one that is closed there in that moment is lost.
@@ -25,15 +39,23 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 /// and each would wait for its own timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// Header lines of a response, as many as curl reads. Together they have 400 KiB at most: that is
+/// the buffer of hyper.
+const MAX_HEADER_LINES: usize = 5000;
+
+const USER_AGENT: &str = concat!("ferry/", env!("CARGO_PKG_VERSION"));
+
 /// Connections to one server.
 #[derive(Debug)]
 pub struct HttpWire {
     /// Keeps idle connections.
-    pooled: Client,
+    pooled: Client<Connector, Full<Bytes>>,
     /// Opens one for each request.
-    unpooled: Client,
+    unpooled: Client<Connector, Full<Bytes>>,
     /// The proxy on the way, if there is one.
     proxy: Option<Proxy>,
+    /// Time limit of a request, with the body of its response.
+    timeout: Duration,
 }
 
 impl Wires {
@@ -43,85 +65,63 @@ impl Wires {
         let token_url = account.token_url().map_err(invalid)?;
         let api_url = account.api_url().map_err(invalid)?;
         let wire = |url: &Url| {
-            let client = |idle| {
-                client(limits, url, idle).map_err(|error| {
-                    let cause = root_cause(&error);
-                    invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
-                })
-            };
-            let proxy = if is_loopback(url) { None } else { Proxy::of(url) };
-            let (pooled, unpooled) = (client(usize::MAX)?, client(0)?);
-            Ok::<_, InvalidAccountError>(Arc::new(HttpWire { pooled, unpooled, proxy }))
+            let wire = HttpWire::new(limits, url).map_err(|error| {
+                let cause = root_cause(&error);
+                invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
+            })?;
+            Ok::<_, InvalidAccountError>(Arc::new(wire))
         };
         Ok(Self { tokens: wire(&token_url)?, api: wire(&api_url)? })
     }
 }
 
-/// Header lines of a response, as many as curl reads. Together they have 400 KiB at most: that is
-/// the buffer of hyper.
-const MAX_HEADER_LINES: usize = 5000;
-
-/// Connections to where `url` leads, at most `idle` of them between requests. Content codings are decoded
-/// in `coding`, within limits.
-fn client(limits: &Limits, url: &Url, idle: usize) -> Result<Client, ClientError> {
-    let tls = match (is_loopback(url), url.scheme()) {
-        (true, "http") => Tls::Unused,
-        (false, "http") => Tls::Optional(&limits.authorities),
-        _ => Tls::Required(&limits.authorities),
-    };
-    http::client(tls, |builder| {
-        let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
-        configure(builder, limits).pool_max_idle_per_host(idle)
-    })
+impl HttpWire {
+    fn new(limits: &Limits, url: &Url) -> Result<Self, http::ClientError> {
+        let tls = http::tls(match (is_loopback(url), url.scheme()) {
+            (true, "http") => Tls::Unused,
+            (false, "http") => Tls::Optional(&limits.authorities),
+            _ => Tls::Required(&limits.authorities),
+        })?;
+        let proxies = (!is_loopback(url)).then(|| Arc::new(Matcher::from_system()));
+        let proxy = proxies.as_ref().and_then(|proxies| Proxy::of(url, proxies));
+        let client = |idle| client(limits, tls.clone(), proxies.clone(), idle);
+        let timeout = limits.request_timeout;
+        Ok(Self { pooled: client(usize::MAX), unpooled: client(0), proxy, timeout })
+    }
 }
 
-fn configure(builder: ClientBuilder, limits: &Limits) -> ClientBuilder {
-    builder
-        // A timeout while connecting must be known as one: then nothing was sent.
-        .connect_timeout(limits.connect_timeout.min(limits.request_timeout / 2))
-        .timeout(limits.request_timeout)
+/// Makes connections, of which it keeps `idle` at most between requests. They are repaired to be as lenient
+/// as curl: what old servers and proxies add must not cost an upload.
+fn client(
+    limits: &Limits,
+    tls: Option<ClientConfig>,
+    proxies: Option<Arc<Matcher>>,
+    idle: usize,
+) -> Client<Connector, Full<Bytes>> {
+    // A timeout while connecting must be known as one: then nothing was sent.
+    let timeout = limits.connect_timeout.min(limits.request_timeout / 2);
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
         .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(idle)
+        .http1_max_headers(MAX_HEADER_LINES)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(KEEP_ALIVE)
-        .no_gzip()
-        .no_brotli()
-        .no_deflate()
-        .no_zstd()
-        .tcp_nodelay(true)
-        // As lenient as curl: what old servers and proxies add must not cost an upload. Lines of chunks that
-        // end in LF alone stay unreadable: hyper does not accept them, and nothing can stand between it and the
-        // connections of reqwest, whose `connector_layer` returns a type that no one else can make. Requests
-        // in HTTP/1.0, which have no chunks in response, are answered by gateways with 426.
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_ignore_invalid_headers_in_responses(true)
-        .http1_max_headers(MAX_HEADER_LINES)
+        .build(Connector::new(tls, proxies, timeout))
 }
 
 #[async_trait]
 impl Wire for HttpWire {
     async fn send(&self, request: WireRequest) -> Result<WireResponse, TransportError> {
-        let WireRequest { method, url, headers, body, max_response_bytes, connection } = request;
-        let client = match connection {
-            Connection::Any => &self.pooled,
-            Connection::New => &self.unpooled,
+        let limit = request.max_response_bytes;
+        let mut end = BootClock.sleep(self.timeout);
+        let response = tokio::select! {
+            response = self.request(request) => response?,
+            () = &mut end => return Err(TransportError::TimedOut("no response in time".to_owned())),
         };
-        let request = client.request(method, url).headers(headers).body(body);
-        let mut response = request.send().await.map_err(|error| {
-            let is_unsent = has_cause(&error, hyper::Error::is_canceled);
-            if error.is_connect() || error.is_builder() || is_unsent {
-                let through = self.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
-                let (through, cause) = (through.unwrap_or_default(), cause(error));
-                TransportError::NotSent(format!("no connection{through}: {cause}"))
-            } else if error.is_timeout() {
-                TransportError::TimedOut("no response in time".to_owned())
-            } else if has_cause(&error, hyper::Error::is_parse) {
-                TransportError::Unreadable(format!("the response is not HTTP: {}", cause(error)))
-            } else {
-                TransportError::Unanswered(format!("the connection broke: {}", cause(error)))
-            }
-        })?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let (head, body) = response.into_parts();
+        let (status, headers) = (head.status, head.headers);
         // A server behind it is never asked without credentials for the proxy itself.
         if let Some(proxy) = &self.proxy
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -130,22 +130,78 @@ impl Wire for HttpWire {
         }
         // Of an error the status says what to do: of its body so much is read as there is.
         let needed = status.is_success();
-        let limit = if needed { max_response_bytes } else { max_response_bytes.min(SHORT) };
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 <= limit => {
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
-                Err(error) if needed && !is_whole_json(&body) => {
-                    let what = format!("the response was cut short: {}", cause(error));
-                    return Err(TransportError::CutShort(what));
-                }
-                Ok(_) | Err(_) => break,
-            }
-        }
+        let limit = if needed { limit } else { limit.min(SHORT) };
+        let body = read(body, end, limit, needed).await?;
         decoded(WireResponse { status, headers, body }, limit).await
+    }
+}
+
+impl HttpWire {
+    async fn request(&self, request: WireRequest) -> Result<Response<Incoming>, TransportError> {
+        let WireRequest { method, url, headers, body, connection, .. } = request;
+        let not_sent = |what: String| {
+            let through = self.proxy.as_ref().map(|proxy| format!(" through {proxy}"));
+            TransportError::NotSent(format!("no connection{}: {what}", through.unwrap_or_default()))
+        };
+        // Its error shows no part of it.
+        let uri: Uri = url.as_str().parse().map_err(|error| not_sent(format!("{error}")))?;
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.with_own(headers, &url);
+        let client = match connection {
+            Connection::Any => &self.pooled,
+            Connection::New => &self.unpooled,
+        };
+        client.request(request).await.map_err(|error| {
+            if error.is_connect() || is_unsent(&error) {
+                not_sent(cause(&error))
+            } else if has_cause(&error, hyper::Error::is_parse) {
+                TransportError::Unreadable(format!("the response is not HTTP: {}", cause(&error)))
+            } else {
+                TransportError::Unanswered(format!("the connection broke: {}", cause(&error)))
+            }
+        })
+    }
+
+    /// The headers with those that each request has.
+    fn with_own(&self, mut headers: HeaderMap, url: &Url) -> HeaderMap {
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.insert(AGENT, HeaderValue::from_static(USER_AGENT));
+        // One on the way to TLS gets them before.
+        let credentials = self.proxy.as_ref().and_then(Proxy::credentials);
+        if let Some(credentials) = credentials.filter(|_| url.scheme() == "http") {
+            headers.insert(PROXY_AUTHORIZATION, credentials.clone());
+        }
+        headers
+    }
+}
+
+/// The body of a response until the `end` of its time; what is not `needed` may be cut off.
+async fn read(
+    mut body: Incoming,
+    mut end: Sleep,
+    limit: u64,
+    needed: bool,
+) -> Result<Vec<u8>, TransportError> {
+    let mut read = Vec::new();
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame.transpose().map_err(|error| cause(&error)),
+            () = &mut end => Err("it took too long".to_owned()),
+        };
+        let frame = frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()));
+        match frame {
+            Ok(Some(data)) if (read.len() + data.len()) as u64 <= limit => {
+                read.extend_from_slice(&data);
+            }
+            Ok(Some(_)) if needed => return Err(TransportError::TooLarge),
+            Err(cause) if needed && !is_whole_json(&read) => {
+                let what = format!("the response was cut short: {cause}");
+                return Err(TransportError::CutShort(what));
+            }
+            Ok(_) | Err(_) => return Ok(read),
+        }
     }
 }
 
@@ -169,12 +225,22 @@ pub async fn decoded(response: WireResponse, limit: u64) -> Result<WireResponse,
     }
 }
 
-/// True if what failed in the connection `is` so: bytes that are no response, or no byte that was sent.
-fn has_cause(error: &reqwest::Error, is: fn(&hyper::Error) -> bool) -> bool {
+/// True if no byte was sent, or the server says that it did not look at the request.
+fn is_unsent(error: &legacy::Error) -> bool {
+    let is_unprocessed = |error: &h2::Error| {
+        let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_shutdown || is_refused)
+    };
+    has_cause(error, hyper::Error::is_canceled) || has_cause(error, is_unprocessed)
+}
+
+/// True if a cause of the failure `is` so.
+fn has_cause<E: Error + 'static>(error: &legacy::Error, is: fn(&E) -> bool) -> bool {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.filter_map(|cause| cause.downcast_ref()).any(is)
 }
 
-fn cause(error: reqwest::Error) -> String {
-    root_cause(&error.without_url()).to_string()
+fn cause(error: &(dyn Error + 'static)) -> String {
+    root_cause(error).to_string()
 }

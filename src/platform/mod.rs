@@ -1,6 +1,7 @@
 //! The client of the Platform's Upload API: it sends requests, and gives their responses a meaning in
 //! the terms of [`ferry_types::domain::outcome`]. It knows nothing of stores and schedules.
 
+mod access_token;
 mod account;
 mod authorized;
 mod check;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hyper::Uri;
+use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
@@ -11,21 +12,28 @@ use reqwest::Url;
 pub(super) struct Proxy {
     address: String,
     variable: Option<&'static str>,
+    credentials: Option<HeaderValue>,
 }
 
 impl Proxy {
-    /// The proxy that a client takes to `url`, if it takes one.
-    pub(super) fn of(url: &Url) -> Option<Self> {
+    /// The proxy to `url` among those of the environment, if there is one.
+    pub(super) fn of(url: &Url, proxies: &Matcher) -> Option<Self> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "the HTTP client reads the environment, too; this says which variable it found"
+            reason = "the proxies are of the environment, too; this says which variable it was"
         )]
-        Self::find(url, &Matcher::from_system(), |name| std::env::var(name).ok())
+        Self::find(url, proxies, |name| std::env::var(name).ok())
+    }
+
+    /// The value of `Proxy-Authorization`, if the environment has credentials.
+    pub(super) fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
     }
 
     fn find(url: &Url, matcher: &Matcher, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let url: Uri = url.as_str().parse().ok()?;
-        let proxy = matcher.intercept(&url)?.uri().clone();
+        let proxy = matcher.intercept(&url)?;
+        let (proxy, credentials) = (proxy.uri().clone(), proxy.basic_auth().cloned());
         let own: [&str; 2] = match url.scheme_str() {
             Some("https") => ["HTTPS_PROXY", "https_proxy"],
             _ => ["HTTP_PROXY", "http_proxy"],
@@ -36,7 +44,7 @@ impl Proxy {
         };
         let variable = own.into_iter().chain(["ALL_PROXY", "all_proxy"]).find(leads_there);
         let address = proxy.to_string().trim_end_matches('/').to_owned();
-        Some(Self { address, variable })
+        Some(Self { address, variable, credentials })
     }
 }
 

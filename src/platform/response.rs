@@ -111,7 +111,8 @@ impl PlatformResponse {
     ) -> Result<Self, PlatformError> {
         let (endpoint, status) = (self.endpoint, self.status.as_u16());
         if self.status.is_success() {
-            let what = if !matches!(status, 200 | 201 | 203) {
+            // Others are to be understood like 200 (RFC 9110 §15).
+            let what = if matches!(status, 202 | 204..=206) {
                 format!("{endpoint}: answered {status}, which is no result yet")
             } else if self.body.is_empty() {
                 format!("{endpoint}: answered {status} and nothing else")

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::StatusMap;
-use super::token_shape::{is_named_token, is_token, is_uuid};
+use super::token_shape::{is_named_token, is_token, is_uuid, is_wrapped_uuid};
 use ferry_types::domain::bounded_json::{bare_json, from_json_within};
+use ferry_types::domain::is_invisible;
+use ferry_types::domain::lenient_json::{json_among_others, read_json};
 use ferry_types::domain::outcome::Status;
 
 /// Quoted so many times over, a string is still read.
@@ -28,6 +30,13 @@ struct Member {
     /// In lower case, letters and digits only; empty for the element of an array.
     name: String,
     value: String,
+}
+
+impl Member {
+    fn new(name: &str, value: &str) -> Self {
+        let name: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+        Self { name: name.to_lowercase(), value: value.to_owned() }
+    }
 }
 
 /// The status word; `None` if the text holds none, or several.
@@ -75,6 +84,12 @@ pub(super) fn processing_token(text: &str) -> Option<String> {
     one(&|m| m.name.ends_with("token") && is_uuid(&m.value))
         .or_else(|| one(&|m| m.name.ends_with("token") && is_named_token(&m.value)))
         .or_else(|| one(&|m| is_uuid(&m.value)))
+        .or_else(|| one(&|m| is_wrapped_uuid(&m.value)))
+}
+
+/// The text if it is one word or sentence, bare or in quotes.
+pub(super) fn word(text: &str) -> Option<String> {
+    if let Read::Word(word) = read(text) { Some(word) } else { None }
 }
 
 /// True for a web page.
@@ -111,8 +126,8 @@ pub(super) fn json_error(text: &str) -> Option<String> {
 }
 
 fn json(text: &str) -> Option<Value> {
-    let read = |text: &str| from_json_within(text.as_bytes(), MAX_VALUES).ok();
-    read(text.trim()).or_else(|| read(bare_json(text)))
+    let among_others = || json_among_others(text, MAX_VALUES).filter(|_| !is_web_page(text));
+    read_json(text, MAX_VALUES).or_else(among_others)
 }
 
 enum Read {
@@ -122,10 +137,10 @@ enum Read {
 }
 
 fn read(text: &str) -> Read {
-    let mut text = text.trim().to_owned();
+    let mut text = unquoted(text).to_owned();
     for _ in 0..MAX_QUOTES {
         match json(&text) {
-            Some(Value::String(inner)) => inner.trim().clone_into(&mut text),
+            Some(Value::String(inner)) => unquoted(&inner).clone_into(&mut text),
             Some(value @ (Value::Object(_) | Value::Array(_))) => {
                 let mut members = Vec::new();
                 collect(&value, "", MAX_DEPTH, &mut members);
@@ -134,34 +149,77 @@ fn read(text: &str) -> Read {
             _ => break,
         }
     }
-    if let Some(member) = element(&text) {
-        return Read::Members(vec![member]);
+    if let Some(members) = elements(&text).or_else(|| of_form(&text)) {
+        return Read::Members(members);
     }
     let is_word = !text.is_empty()
         && text.chars().count() <= MAX_WORD
         && !text.contains(['<', '{', '[', '"'])
         && !text.chars().any(char::is_control);
-    if is_word { Read::Word(text) } else { Read::Other }
+    if is_word || is_wrapped_uuid(&text) { Read::Word(text) } else { Read::Other }
 }
 
-/// The only element of XML, as some frameworks write a string.
-fn element(text: &str) -> Option<Member> {
+/// `text` without blanks, invisible characters and quotes of other kinds than JSON has around it.
+fn unquoted(text: &str) -> &str {
+    const QUOTES: [(char, char); 4] =
+        [('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];
+    let text = bare(text);
+    let inner = QUOTES.into_iter().find_map(|(open, close)| {
+        let inner = text.strip_prefix(open)?.strip_suffix(close)?;
+        Some(bare(inner)).filter(|inner| !inner.contains([open, close]))
+    });
+    inner.unwrap_or(text)
+}
+
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// A token or a status by the name that the documentation has for it, as `name: value` or in a form.
+fn of_form(text: &str) -> Option<Vec<Member>> {
+    let is_known =
+        |member: &Member| ["processingtoken", "status", "token"].contains(&member.name.as_str());
+    let members = text.split('&').map(|part| {
+        let (name, value) = part.split_once(['=', ':'])?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_- ".contains(c);
+        name.chars().all(is_name).then(|| Member::new(name, unquoted(value)))
+    });
+    let members: Vec<Member> = members.collect::<Option<_>>()?;
+    members.iter().any(is_known).then_some(members)
+}
+
+/// The elements of XML that hold text and no others, such as the only one in which some frameworks write
+/// a string.
+fn elements(text: &str) -> Option<Vec<Member>> {
     let text = match text.strip_prefix("<?xml") {
         Some(rest) => rest.split_once("?>")?.1.trim_start(),
         None => text,
     };
-    let (tag, rest) = text.strip_prefix('<')?.split_once('>')?;
-    let name = tag.split_whitespace().next()?;
-    let value = rest.strip_suffix('>')?.strip_suffix(name)?.strip_suffix("</")?.trim();
-    let is_value = !value.contains('<') && !is_web_page(text);
-    is_value.then(|| Member { name: name.to_lowercase(), value: value.to_owned() })
+    if !text.starts_with('<') || !text.ends_with('>') || is_web_page(text) {
+        return None;
+    }
+    let (mut members, mut open, mut is_innermost) = (Vec::new(), Vec::new(), false);
+    for part in text.split('<').skip(1).take(MAX_VALUES) {
+        let (tag, content) = part.split_once('>')?;
+        if let Some(name) = tag.strip_prefix('/') {
+            let (opened, content): (&str, &str) = open.pop()?;
+            if opened != name.trim() {
+                return None;
+            }
+            if std::mem::take(&mut is_innermost) && !content.is_empty() {
+                let (_, name) = opened.rsplit_once(':').unwrap_or(("", opened));
+                members.push(Member::new(name, content));
+            }
+        } else if !tag.ends_with('/') && !tag.starts_with(['!', '?']) {
+            open.push((tag.split_whitespace().next()?, content.trim()));
+            is_innermost = true;
+        }
+    }
+    open.is_empty().then_some(members)
 }
 
 fn collect(value: &Value, name: &str, depth: usize, members: &mut Vec<Member>) {
-    let mut push = |value: &str| {
-        let name: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
-        members.push(Member { name: name.to_lowercase(), value: value.trim().to_owned() });
-    };
+    let mut push = |value: &str| members.push(Member::new(name, unquoted(value)));
     match value {
         Value::String(text) if text.chars().count() <= MAX_WORD => push(text),
         Value::Number(number) => push(&number.to_string()),
@@ -204,6 +262,13 @@ mod tests {
             "<string>Processing</string>",
             "<?xml version=\"1.0\"?>\r\n<string xmlns=\"http://a/\">Processing</string>\r\n",
             r#"/**/cb("Processing")"#,
+            "<a><b/><b>Processing</b></a>",
+            "'Processing'",
+            "{status: 'Processing',}",
+            "status: Processing",
+            "code=0&status=Processing",
+            "Warning: x in a.php on line 3\n{\"status\":\"Processing\"}",
+            "\u{200b}Processing\u{a0}",
         ] {
             assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
         }
@@ -231,7 +296,11 @@ mod tests {
             "<p>",
             "<error>failed</error>",
             "<html>Processing</html>",
-            "<a><b>Processing</b></a>",
+            "<a><b>Processing</b><c>failed</b></a>",
+            "<a><b>Processing</b>",
+            "<html>\n\"Processing\"\n</html>",
+            "{\"status\":\"Processing\"}\n{\"status\":\"Processing\"}",
+            "error=failed&status=",
         ] {
             assert_eq!(word(text), None, "{text}");
         }
@@ -250,6 +319,20 @@ mod tests {
             format!("for(;;);{{\"token\":\"{UUID}\"}}"),
             format!("cb(\"{UUID}\");"),
             format!("<string xmlns=\"http://a/\">{UUID}</string>"),
+            format!(
+                "<s:Envelope><s:Body><Answer><Token>{UUID}</Token></Answer></s:Body></s:Envelope>"
+            ),
+            format!("'{UUID}'"),
+            format!("\u{201c}{UUID}\u{201d}\r\n"),
+            format!("\u{feff}\u{200b} {UUID}\u{2060}\u{a0}"),
+            format!("[\"{UUID}\"]"),
+            format!("{{\"ids\":[\"{UUID}\"]}}"),
+            format!("{{'token':'{UUID}',}}"),
+            format!("{{token: {UUID}}} // issued"),
+            format!("{{\"token\":\"{UUID}\",\"eta\":NaN}}"),
+            format!("Processing token: {UUID}"),
+            format!("status=ok&token={UUID}"),
+            format!("<br />\n<b>Warning</b>: x in <b>a.php</b> on line <b>3</b><br />\n\"{UUID}\""),
         ] {
             assert_eq!(processing_token(&text).as_deref(), Some(UUID), "{text}");
         }
@@ -265,11 +348,38 @@ mod tests {
             &format!(r#"{{"success":false,"traceId":"{UUID}"}}"#),
             &format!(r#"{{"error":{{"code":"E1","correlationId":"{UUID}"}}}}"#),
             &format!(r#"{{"a":"{UUID}","b":"{}"}}"#, UUID.replace('3', "4")),
+            &format!("<a><error>E1</error><traceId>{UUID}</traceId></a>"),
+            &format!("Invalid token: {UUID}"),
+            &format!("<html>\n{{\"id\":\"{UUID}\"}}\n</html>"),
+            &format!("{{\"id\":\"{UUID}\"}}\n{{\"id\":\"{UUID}\"}}"),
+            "token=none",
+            "{}",
             "OK",
             "null",
         ] {
             assert_eq!(processing_token(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn uuid_is_taken_in_every_form_of_one_as_it_was_issued() {
+        let plain = UUID.replace('-', "");
+        for form in [
+            UUID.to_uppercase(),
+            plain.clone(),
+            format!("{{{UUID}}}"),
+            format!("({UUID})"),
+            format!("<{UUID}>"),
+            format!("urn:uuid:{UUID}"),
+            format!("<URN:UUID:{}>", UUID.to_uppercase()),
+        ] {
+            let quoted = serde_json::to_string(&form).expect("a text has a JSON form");
+            for text in [form.clone(), quoted.clone(), format!("{{\"id\":{quoted}}}")] {
+                assert_eq!(processing_token(&text).as_deref(), Some(form.as_str()), "{text}");
+            }
+        }
+        let both = format!("{{\"id\":\"{UUID}\",\"hash\":\"{}\"}}", plain.replace('3', "4"));
+        assert_eq!(processing_token(&both).as_deref(), Some(UUID));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::access_token;
 use super::denial_limit::{DenialLimit, denied};
 use super::endpoint::{SHORT, TOKEN};
 use super::exchange::Exchange;
 use super::response::PlatformResponse;
 use super::scrub::basic;
 use super::secrets::Secrets;
-use super::shape::{json_error, object};
+use super::shape::json_error;
 use super::wire::{TransportError, WireRequest};
 use ferry_types::clock::{Clock, MonotonicClock, MonotonicTime};
 use ferry_types::domain::outcome::PlatformError;
@@ -103,15 +104,13 @@ impl TokenEndpoint {
             }
         };
         let text = response.text();
-        let said = object(&text).or_else(|| of_form(&text)).unwrap_or_default();
-        let said = of_token(said);
-        let secret = member(&said, TOKEN_MEMBER).and_then(Value::as_str).map(str::trim);
-        match secret.filter(|secret| response.status.is_success() && is_sendable(secret)) {
+        let said = access_token::members(&text);
+        match access_token::secret(&said).filter(|_| response.status.is_success()) {
             Some(secret) => {
                 self.denials.end();
                 let secret = SecretString::from(secret);
                 self.exchange.scrubber.add_bearer(&secret);
-                let lifetime = member(&said, "expires_in").and_then(seconds).unwrap_or(LIFETIME);
+                let lifetime = access_token::lifetime(&said).unwrap_or(LIFETIME);
                 Ok(Token {
                     secret,
                     renew_at: requested_at + lifetime.saturating_sub(EARLY.min(lifetime / 10)),
@@ -187,60 +186,6 @@ fn without_tokens(text: &str) -> String {
     parts.collect()
 }
 
-/// A token response in the form in which requests are, as some servers send it.
-fn of_form(text: &str) -> Option<Map<String, Value>> {
-    let text = text.trim();
-    if text.contains(|c: char| c.is_whitespace() || "<{".contains(c)) {
-        return None;
-    }
-    let form = Url::parse(&format!("form:?{text}")).ok()?;
-    let members = form.query_pairs();
-    let members = members.map(|(name, value)| (name.into_owned(), Value::String(value.into())));
-    Some(members.collect()).filter(|said| member(said, TOKEN_MEMBER).is_some())
-}
-
-/// Name of the member that holds the token.
-const TOKEN_MEMBER: &str = "access_token";
-
-/// The object with the token: the response, or the only object in it that has one.
-fn of_token(mut said: Map<String, Value>) -> Map<String, Value> {
-    if member(&said, TOKEN_MEMBER).is_some() {
-        return said;
-    }
-    let has_token = |(_, value): &(&String, &Value)| {
-        value.as_object().is_some_and(|inner| member(inner, TOKEN_MEMBER).is_some())
-    };
-    let mut found = said.iter().filter(has_token).map(|(name, _)| name.clone());
-    let only = found.next().filter(|_| found.next().is_none());
-    match only.and_then(|name| said.remove(&name)) {
-        Some(Value::Object(inner)) => inner,
-        _ => said,
-    }
-}
-
-/// A member, also if its name is written otherwise, such as `accessToken`.
-fn member<'a>(said: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let letters = |name: &str| -> String {
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let is_named = |other: &str| letters(other) == letters(name);
-    said.get(name).or_else(|| Some(said.iter().find(|(other, _)| is_named(other))?.1))
-}
-
-/// True if it can be in a header.
-fn is_sendable(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Some servers write the number as a string. A lifetime of a century is as good as any longer one.
-pub(super) fn seconds(value: &Value) -> Option<Duration> {
-    let seconds = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.min(3.2e9)))
-}
 /// The error of an account whose credentials the token endpoint denies, with the words of its response.
 pub(crate) fn no_token(status: u16, words: &str) -> PlatformError {
     let words = if words.is_empty() { String::new() } else { format!(": {words}") };

@@ -14,7 +14,7 @@ const CASES: usize = 3;
 /// write, digits follow letters (`ERR-1001`, `march2`) and dates know no letter but `T` and `Z`; in random
 /// words letters follow digits, or their case changes again and again.
 pub(super) fn is_token(word: &str) -> bool {
-    if is_uuid(word) {
+    if is_wrapped_uuid(word) {
         return true;
     }
     let unpadded = word.trim_end_matches('=');
@@ -40,6 +40,22 @@ pub(super) fn is_uuid(word: &str) -> bool {
         && word.char_indices().all(dashes)
         && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
         && !is_one_digit(word)
+}
+
+/// True for a UUID in one of the forms that libraries write.
+pub(super) fn is_wrapped_uuid(word: &str) -> bool {
+    bare_uuid(word).is_some()
+}
+
+/// The UUID alone of a text that is one, perhaps without hyphens, in brackets or as a URN.
+pub(super) fn bare_uuid(word: &str) -> Option<&str> {
+    const URN: &str = "urn:uuid:";
+    let inner = |(open, close)| word.strip_prefix(open)?.strip_suffix(close);
+    let inner = [('{', '}'), ('(', ')'), ('<', '>')].into_iter().find_map(inner).unwrap_or(word);
+    let is_urn = inner.get(..URN.len()).is_some_and(|start| start.eq_ignore_ascii_case(URN));
+    let uuid = if is_urn { &inner[URN.len()..] } else { inner };
+    let is_plain = uuid.len() == 32 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_uuid(uuid) || (is_plain && !is_one_digit(uuid))).then_some(uuid)
 }
 
 /// True for zero and the like, at any length.
@@ -85,6 +101,8 @@ mod tests {
             "1541815603606036480",
             "job_1541815603606036480",
             "proc-7b1f9a2e55c04d3b",
+            "{3f2504e0-4f89-41d3-9a0c-0305e82c3301}",
+            "urn:uuid:3f2504e0-4f89-41d3-9a0c-0305e82c3301",
         ] {
             assert!(is_token(token), "{token}");
             assert!(is_named_token(token), "{token}");
@@ -120,6 +138,9 @@ mod tests {
             "0000000000000000",
             "00000000-0000-0000-0000-000000000000",
             "ffffffff-ffff-ffff-ffff-ffffffffffff",
+            "{00000000-0000-0000-0000-000000000000}",
+            "00000000000000000000000000000000",
+            "{3f2504e0}",
             "two words 3f2504e04f8941d39a0c0305e82c3301",
             "日本語1は既に存在します",
         ] {

@@ -1,11 +1,17 @@
 //! HTTP clients as all parts of Ferry build them, and the delay that a response asks for.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 
 use ferry_types::domain::{Timestamp, until};
 
@@ -14,21 +20,32 @@ const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Certificate authorities to trust beside those of the machine.
 #[derive(Debug, Clone, Default)]
-pub struct Authorities(Vec<Certificate>);
+pub struct Authorities(Vec<CertificateDer<'static>>);
 
 impl Authorities {
     /// Reads their certificates, of which there must be one, from a text of PEM.
     pub fn read(pem: &[u8]) -> Result<Self, String> {
         // Editors of Windows write one.
         let pem = pem.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(pem);
-        let unfit = |_| "it holds what is no certificate".to_owned();
-        let certificates = Certificate::from_pem_bundle(pem).map_err(unfit)?;
-        if certificates.is_empty() {
+        let unfit = "it holds what is no certificate";
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let authorities = Self(certificates.map_err(|_| unfit.to_owned())?);
+        if authorities.0.is_empty() {
             return Err("it holds no certificate".to_owned());
         }
-        // PEM that encodes something else is only found when it is used.
-        base().tls_certs_only(certificates.clone()).build().map_err(unfit)?;
-        Ok(Self(certificates))
+        // PEM may encode something else.
+        authorities.roots().map_err(|_| unfit.to_owned())?;
+        Ok(authorities)
+    }
+
+    fn certificates(&self) -> Vec<Certificate> {
+        self.0.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
+    }
+
+    fn roots(&self) -> Result<RootCertStore, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        self.0.iter().try_for_each(|der| roots.add(der.clone()))?;
+        Ok(roots)
     }
 }
 
@@ -46,7 +63,7 @@ pub enum Tls<'a> {
 /// No client can be built, mostly because the machine has no certificates of authorities.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up an HTTPS client")]
-pub struct ClientError(#[source] reqwest::Error);
+pub struct ClientError(#[source] Box<dyn Error + Send + Sync>);
 
 /// Builds a client. It follows no redirect, which would take secrets elsewhere. Where the machine
 /// has no certificates, as in a bare container, it trusts the given authorities alone.
@@ -55,22 +72,41 @@ pub fn client(
     configure: impl Fn(ClientBuilder) -> ClientBuilder,
 ) -> Result<Client, ClientError> {
     let only = |certificates| configure(base()).tls_certs_only(certificates).build();
-    let (authorities, is_required) = match tls {
-        Tls::Unused => return only(Vec::new()).map_err(ClientError),
-        Tls::Optional(authorities) => (&authorities.0, false),
-        Tls::Required(authorities) => (&authorities.0, true),
+    let failed = |error: reqwest::Error| ClientError(error.without_url().into());
+    let (authorities, is_needed) = match tls {
+        Tls::Unused => return only(Vec::new()).map_err(failed),
+        Tls::Optional(authorities) => (authorities, false),
+        Tls::Required(authorities) => (authorities, authorities.0.is_empty()),
     };
-    let merged = configure(base()).tls_certs_merge(authorities.clone()).build();
-    let built = merged.or_else(|error| {
-        let is_fatal = is_required && authorities.is_empty();
-        if is_fatal { Err(error) } else { only(authorities.clone()) }
-    });
-    built.map_err(|error| ClientError(error.without_url()))
+    let certificates = authorities.certificates();
+    let merged = configure(base()).tls_certs_merge(certificates.clone()).build();
+    let built = merged.or_else(|error| if is_needed { Err(error) } else { only(certificates) });
+    built.map_err(failed)
+}
+
+/// TLS as [`client`] sets it up, for connections that are made without it; `None` if it is unused.
+pub fn tls(tls: Tls<'_>) -> Result<Option<ClientConfig>, ClientError> {
+    let failed = |error: rustls::Error| ClientError(error.into());
+    let (authorities, is_needed) = match tls {
+        Tls::Unused => return Ok(None),
+        Tls::Optional(authorities) => (authorities, false),
+        Tls::Required(authorities) => (authorities, authorities.0.is_empty()),
+    };
+    let provider = Arc::new(default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone());
+    let config = config.with_safe_default_protocol_versions().map_err(failed)?;
+    // It is called dangerous, and verifies as the machine does.
+    let config = match Verifier::new_with_extra_roots(authorities.0.clone(), provider) {
+        Ok(verifier) => config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        Err(error) if is_needed => return Err(failed(error)),
+        Err(_) => config.with_root_certificates(authorities.roots().map_err(failed)?),
+    };
+    Ok(Some(config.with_no_client_auth()))
 }
 
 fn base() -> ClientBuilder {
     // An error says that it is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let _ = default_provider().install_default();
     Client::builder()
         .user_agent(concat!("ferry/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -1,6 +1,7 @@
 //! The client of the Platform over real HTTP, against the simulator.
 
 mod client;
+mod envelopes;
 mod lenient;
 mod private;
 mod results;

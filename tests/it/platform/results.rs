@@ -56,6 +56,27 @@ async fn a_status_is_read_bare_or_quoted_and_in_any_letter_case() {
 }
 
 #[tokio::test]
+async fn a_uuid_in_brackets_is_requested_without_them_where_it_is_unknown() {
+    for token in ["{3f2504e0-4f89-41d3-9a0c-0305e82c3301}", "3f2504e0-4f89-41d3-9a0c-0305e82c3301"]
+    {
+        let (sim, platform) = start(quick()).await;
+        sim.script(Endpoint::Status, says(404, ""));
+        sim.script(Endpoint::Status, says(200, "completedsuccessfully"));
+        let response = platform.status(token).await;
+        assert_eq!(response == Ok(Status::Done), token.starts_with('{'), "{response:?}");
+        assert_eq!(sim.is_script_done(), token.starts_with('{'));
+    }
+}
+
+#[tokio::test]
+async fn a_success_by_any_other_number_is_read_like_200() {
+    for status in [201, 203, 207, 226, 299] {
+        let response = status_through(says(status, "completedsuccessfully")).await;
+        assert_eq!(response, Ok(Status::Done), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_status_that_is_not_there_yet_is_asked_for_again() {
     for (status, body) in [
         (200, ""),

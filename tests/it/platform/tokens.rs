@@ -377,14 +377,16 @@ async fn denials_of_the_token_endpoint_are_distinguished() {
 async fn json_that_cannot_be_read_is_reported_as_such_without_its_token() {
     let (sim, platform) = start(quick()).await;
     let deep = format!(r#"{{"access_token":"abc","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-    let large = r#"{"access_token":"abc","expires_in":1e400}"#.to_owned();
     let cut = r#"{"access_token":"abc","#.to_owned();
-    for (body, fault) in [(large, "out of range"), (deep, "recursion limit"), (cut, "EOF")] {
+    for (body, fault) in [(deep, "recursion limit"), (cut, "EOF")] {
         sim.script(Endpoint::Token, says(200, body));
         let error = asks_once(&platform, &sim).await.expect_err("no token").to_string();
         assert!(error.contains("its JSON cannot be read") && error.contains(fault), "{error}");
         assert!(!error.contains("abc"), "{error}");
     }
+    let large = r#"{"access_token":"abc","expires_in":1e400}"#;
+    sim.script(Endpoint::Token, says(200, large));
+    assert_eq!(asks_once(&platform, &sim).await, Ok(()));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod closed_set;
 pub mod dataset;
 pub mod feedback;
 mod id;
+pub mod lenient_json;
 pub mod limits;
 pub mod outcome;
 pub mod pacing;

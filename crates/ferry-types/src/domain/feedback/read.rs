@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::domain::bounded_json::{bare_json, from_json_within};
+use crate::domain::bounded_json::from_json_within;
+use crate::domain::lenient_json::read_json;
 use crate::domain::sanitize::sanitize;
 
 /// So many complaints are read; one more says how many there are besides.
@@ -40,20 +41,20 @@ pub fn read(text: &str) -> Vec<RawItem> {
 
 fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let mut value = from_json_within(bare_json(text).as_bytes(), MAX_VALUES);
-    if let Ok(Value::Object(object)) = &mut value
+    let mut value = read_json(text, MAX_VALUES);
+    if let Some(Value::Object(object)) = &mut value
         && object.len() == 1
         && let Some(only) = object.values().next().filter(|v| v.is_array() || v.is_string())
     {
-        value = Ok(only.clone());
+        value = Some(only.clone());
     }
     match value {
-        Err(_) if let Some(strings) = xml_strings(text) => of_items(&strings),
-        Ok(Value::Array(items)) => of_items(&items),
-        Ok(Value::String(inner)) if depth > 0 => unwrapped(&inner, depth - 1),
-        Ok(Value::Null) => Vec::new(),
+        None if let Some(strings) = xml_strings(text) => of_items(&strings),
+        Some(Value::Array(items)) => of_items(&items),
+        Some(Value::String(inner)) if depth > 0 => unwrapped(&inner, depth - 1),
+        Some(Value::Null) => Vec::new(),
         // A number may be a line of its own.
-        Ok(Value::Object(_)) => vec![message(text)],
+        Some(Value::Object(_)) => vec![message(text)],
         _ if text.starts_with(['<', '{', '[']) => vec![message(text)],
         _ => of_lines(text),
     }

@@ -43,6 +43,9 @@ fn every_form_of_a_body_is_read_alike() {
         r#""2|x|not a date\r\n13||empty | or so""#,
         r#""[\"2|x|not a date\",\"13||empty | or so\"]""#,
         "\"2|x|not a date\"\r\n\"13||empty | or so\"",
+        r#"["2|x|not a date","13||empty | or so",]"#,
+        "{'errors': ['2|x|not a date', '13||empty | or so']}",
+        "\"2|x|not a date\r\n13||empty | or so\"",
         "2|x|not a date\u{2028}13||empty | or so",
         "<string xmlns=\"http://a/\">2|x|not a date&#xD;\n13||empty | or so</string>",
         "<?xml version=\"1.0\"?><ArrayOfstring><string>2|x|not a date</string><string/>\
