@@ -11,7 +11,9 @@ pub fn text(content_type: Option<&str>, bytes: &[u8]) -> String {
     } else if let Some((encoding, length)) = marked {
         encoding.decode_without_bom_handling(&bytes[length..]).0.into_owned()
     } else {
-        let declared = content_type.and_then(charset).filter(|encoding| fits(encoding, bytes));
+        let declared = content_type.and_then(charset);
+        let declared =
+            declared.filter(|encoding| fits(encoding, bytes) && !is_utf8_instead(encoding, bytes));
         let decode = |encoding: &'static Encoding| {
             encoding.decode_without_bom_handling_and_without_replacement(bytes)
         };
@@ -37,6 +39,12 @@ fn charset(content_type: &str) -> Option<&'static Encoding> {
 /// False for UTF-16 declared of plain ASCII, which some frameworks declare of every text.
 fn fits(encoding: &'static Encoding, bytes: &[u8]) -> bool {
     (encoding != UTF_16LE && encoding != UTF_16BE) || !bytes.is_ascii()
+}
+
+/// True for UTF-8 that is declared to have a byte for each character, which many servers do by default: what
+/// was written so would hardly ever be UTF-8.
+fn is_utf8_instead(encoding: &'static Encoding, bytes: &[u8]) -> bool {
+    encoding.is_single_byte() && !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok()
 }
 
 /// Decodes UTF-32, in which each character has a zero at its upper end.
@@ -103,6 +111,11 @@ mod tests {
     fn declaration_that_does_not_fit_counts_nothing() {
         assert_eq!(text(Some("text/plain; charset=utf-8"), b"M\xfcller"), "M\u{fc}ller");
         assert_eq!(text(Some("text/plain; charset=utf-16"), b"done"), "done");
+        let default = Some("text/plain; charset=ISO-8859-1");
+        assert_eq!(
+            text(default, "M\u{fc}ller \u{2013} \u{201c}x\u{201d}".as_bytes()),
+            "M\u{fc}ller \u{2013} \u{201c}x\u{201d}"
+        );
         assert_eq!(text(Some("text/plain; charset=nonsense"), "\u{fc}".as_bytes()), "\u{fc}");
     }
 

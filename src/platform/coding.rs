@@ -15,6 +15,9 @@ const MAX_CODINGS: usize = 4;
 /// Largest window of zstd, as a power of two: what RFC 9659 allows in HTTP.
 const LARGEST_WINDOW: u32 = 23;
 
+/// Maximum number of members that are looked at where something else follows them.
+const MAX_MEMBERS: usize = 1000;
+
 /// Bytes that are decoded before other tasks get their turn.
 const PIECE: usize = 64 << 10;
 
@@ -160,18 +163,51 @@ async fn without(declared: Coding, body: Vec<u8>, limit: u64) -> Decoded {
     decoded.unwrap_or(Decoded { body, end: End::Complete })
 }
 
-/// `body` without this coding, and whether it had it from beginning to end.
+/// `body` without this coding, and whether it had it from beginning to end. Behind what has a checksum,
+/// further bytes mean nothing.
 async fn attempt(coding: Coding, body: &[u8], limit: u64) -> (Decoded, bool) {
-    let (decoded, rest) = match coding {
+    let (decoded, rest) = decode_one(coding, body, limit, true).await;
+    let is_whole = match decoded.end {
+        End::TooLarge => true,
+        End::Complete => rest.is_empty() || coding == Coding::Zlib,
+        End::Broken(_) => false,
+    };
+    let has_members = matches!(coding, Coding::Gzip | Coding::Zstd);
+    let padded =
+        if has_members && !is_whole { whole_members(coding, body, limit).await } else { None };
+    padded.map_or((decoded, is_whole), |padded| (padded, true))
+}
+
+/// The members at the beginning of `body`, if something else follows them.
+async fn whole_members(coding: Coding, body: &[u8], limit: u64) -> Option<Decoded> {
+    let (mut rest, mut decoded) = (body, Vec::new());
+    for _ in 0..MAX_MEMBERS {
+        let left = limit.saturating_sub(decoded.len() as u64);
+        let (member, behind) = decode_one(coding, rest, left, false).await;
+        decoded.extend(member.body);
+        rest = behind;
+        let end = member.end;
+        match end {
+            End::Broken(_) => return None,
+            End::Complete if Coding::marked(rest) == Some(coding) => {}
+            End::Complete | End::TooLarge => return Some(Decoded { body: decoded, end }),
+        }
+    }
+    None
+}
+
+/// The decoded beginning of `body`, which may have `several` members, and what follows it.
+async fn decode_one(coding: Coding, body: &[u8], limit: u64, several: bool) -> (Decoded, &[u8]) {
+    match coding {
         Coding::Gzip => {
             let mut decoder = GzipDecoder::new(body);
-            decoder.multiple_members(true);
+            decoder.multiple_members(several);
             (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
         Coding::Zstd => {
             let window = [DParameter::window_log_max(LARGEST_WINDOW)];
             let mut decoder = ZstdDecoder::with_params(body, &window);
-            decoder.multiple_members(true);
+            decoder.multiple_members(several);
             (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
         Coding::Brotli => {
@@ -186,10 +222,7 @@ async fn attempt(coding: Coding, body: &[u8], limit: u64) -> (Decoded, bool) {
             let mut decoder = DeflateDecoder::new(body);
             (read(&mut decoder, limit, coding).await, decoder.into_inner())
         }
-    };
-    let is_whole =
-        decoded.end == End::TooLarge || (decoded.end == End::Complete && rest.is_empty());
-    (decoded, is_whole)
+    }
 }
 
 fn is_text(body: &[u8]) -> bool {

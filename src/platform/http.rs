@@ -229,8 +229,8 @@ pub async fn decoded(response: WireResponse, limit: u64) -> Result<WireResponse,
 fn is_unsent(error: &legacy::Error) -> bool {
     let is_unprocessed = |error: &h2::Error| {
         let is_shutdown = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
-        let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        error.is_remote() && (is_shutdown || is_refused)
+        let is_returned = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        error.is_remote() && (is_shutdown || is_returned)
     };
     has_cause(error, hyper::Error::is_canceled) || has_cause(error, is_unprocessed)
 }

@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url};
 use super::endpoint::STATUS;
 use super::endpoint::TOKEN;
 use super::scrub::Scrubber;
-use super::shape::{is_web_page, object, processing_token};
+use super::shape::{begins_as_page, is_web_page, object, processing_token};
 use super::wire::WireResponse;
 use crate::charset::text;
 use ferry_client::http::retry_after;
@@ -221,13 +221,14 @@ impl PlatformResponse {
     pub(super) fn is_web_page(&self, pages: Pages) -> bool {
         let beginning = &self.body[..self.body.len().min(BEGINNING)];
         let content_type = self.content_type();
-        let may_be = match (pages, content_type) {
-            (Pages::Never, _) | (Pages::IfDeclaredOtherwise, None) => true,
-            (Pages::IfDeclaredOtherwise, Some(declared)) => {
-                declared.to_ascii_lowercase().contains("html")
-            }
-        };
-        may_be && is_web_page(&text(content_type, beginning))
+        let text = text(content_type, beginning);
+        let declares_page =
+            content_type.map(|declared| declared.to_ascii_lowercase().contains("html"));
+        match (pages, declares_page) {
+            (Pages::IfDeclaredOtherwise, Some(false)) => false,
+            (Pages::IfDeclaredOtherwise, Some(true)) => is_web_page(&text) || begins_as_page(&text),
+            _ => is_web_page(&text),
+        }
     }
 
     /// Returns the text of the response, fit to be shown; `rows` are those that were sent.

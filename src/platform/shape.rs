@@ -44,27 +44,41 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     let members = match read(text) {
         Read::Word(word) => return Some(word),
         Read::Members(members) => members,
-        Read::Other => return None,
+        Read::Other => return last_line(text, words),
     };
     let known: Vec<&Member> = members.iter().filter(|m| words.knows(&m.value)).collect();
     let named: Vec<&Member> = members.iter().filter(|m| m.name == "status").collect();
     let is_state = |m: &&Member| m.name == "state" && words.knows(&m.value);
     let state: Vec<&Member> = members.iter().filter(is_state).collect();
-    let is_failure = |m: &Member| matches!(words.classify(&m.value), Status::Failed { .. });
-    // Such words are verdicts wherever they stand; `failed` may be said of the request.
-    let is_verdict = |m: &Member| m.value.to_ascii_lowercase().starts_with("completed");
     // What a member named like an error says is said of the request and not of the dataset.
     let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
     let found = match (named.as_slice(), known.as_slice()) {
         ([named], _) if words.knows(&named.value) => named,
         ([], _) if let [state] = state.as_slice() => state,
-        (_, [known]) if !is_failure(known) => known,
-        (_, [known]) if is_verdict(known) && !speaks_of_error(known) => known,
+        (_, [known]) if !is_failure(&known.value, words) => known,
+        (_, [known]) if is_verdict(&known.value) && !speaks_of_error(known) => known,
         (_, [known]) if members.len() == 1 && !speaks_of_error(known) => known,
         ([named], []) => named,
         _ => return None,
     };
     Some(found.value.clone())
+}
+
+/// The status word in the last line, behind the warnings of a server.
+fn last_line(text: &str, words: &StatusMap) -> Option<String> {
+    let lines = || text.lines().map(unquoted).filter(|line| !line.is_empty());
+    let last = lines().next_back().filter(|_| !is_web_page(text))?;
+    let is_only = lines().filter(|line| words.knows(line)).eq([last]);
+    (is_only && (!is_failure(last, words) || is_verdict(last))).then(|| last.to_owned())
+}
+
+fn is_failure(word: &str, words: &StatusMap) -> bool {
+    matches!(words.classify(word), Status::Failed { .. })
+}
+
+/// Such words are verdicts wherever they stand; `failed` may be said of the request.
+fn is_verdict(word: &str) -> bool {
+    word.to_ascii_lowercase().starts_with("completed")
 }
 
 /// The processing token; `None` if the text holds none, or several.
@@ -99,6 +113,12 @@ pub(super) fn is_web_page(text: &str) -> bool {
     let tags = ["<!doctype html", "<html", "<head", "<body"];
     let prologue = start.starts_with("<!--") || start.starts_with("<?xml");
     tags.iter().any(|tag| start.starts_with(tag) || (prologue && start.contains(tag)))
+}
+
+/// True for a part of a web page, if it is declared to be one. Warnings of PHP begin with a line break.
+pub(super) fn begins_as_page(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('<') && !["<br", "<?xml"].iter().any(|tag| text.starts_with(tag))
 }
 
 /// The JSON object in `text`, also one in a string or as the only member of another.
@@ -269,6 +289,7 @@ mod tests {
             "code=0&status=Processing",
             "Warning: x in a.php on line 3\n{\"status\":\"Processing\"}",
             "\u{200b}Processing\u{a0}",
+            "PHP Warning: x in a.php on line 3\r\n\r\nProcessing\r\n",
         ] {
             assert_eq!(word(text).as_deref(), Some("Processing"), "{text}");
         }
@@ -293,6 +314,9 @@ mod tests {
             "[]",
             "",
             "a\nb",
+            "queued\nProcessing",
+            "Warning: x\nfailed",
+            "Processing\nWarning: x",
             "<p>",
             "<error>failed</error>",
             "<html>Processing</html>",
@@ -388,6 +412,8 @@ mod tests {
         {
             assert!(is_web_page(page), "{page}");
         }
+        assert!(begins_as_page("\n<title>Sign in</title>") && begins_as_page("<div class='x'>"));
+        assert!(!begins_as_page("<br />\n<b>Warning</b>: x<br />\nId\n1\n"));
         for other in ["<string>a</string>", "Id\n1\n", "", "\u{fc}".repeat(300).as_str()] {
             assert!(!is_web_page(other), "{other}");
         }

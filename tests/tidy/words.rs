@@ -57,9 +57,10 @@ static PHRASES: LazyLock<Vec<Vec<Vec<&str>>>> = LazyLock::new(|| {
     RULES.iter().map(|(.., phrases)| words(phrases)).collect()
 });
 
-/// Phrases that a rule does not mean. The second is what the operating system says, the last the name that
-/// the crate `redis` has for it.
-const ALLOWED: &[&str] = &["error budget", "connection refused", "connection refusal"];
+/// Phrases that a rule does not mean. The second is what the operating system says, the last two the names that
+/// the crates `redis` and `h2` have.
+const ALLOWED: &[&str] =
+    &["error budget", "connection refused", "connection refusal", "refused stream"];
 
 /// First words that no doc comment has, and those that only a whole sentence has.
 const NO_BEGINNING: &[&str] = &["What", "Whether", "Who", "Whose", "Whom", "How", "Where"];

@@ -179,14 +179,14 @@ pub(super) struct Repaired {
     is_of_proxy: bool,
     repair: Option<Repair>,
     /// Bytes that hyper has not read, from `read_to` on.
-    repaired: Vec<u8>,
+    pending: Vec<u8>,
     read_to: usize,
 }
 
 impl Repaired {
     fn new(stream: Stream, is_h2: bool) -> Self {
         let repair = (!is_h2).then(Repair::default);
-        Self { stream, is_of_proxy: false, repair, repaired: Vec::new(), read_to: 0 }
+        Self { stream, is_of_proxy: false, repair, pending: Vec::new(), read_to: 0 }
     }
 }
 
@@ -203,26 +203,26 @@ impl Read for Repaired {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, repair, repaired, read_to, .. } = &mut *self;
+        let Self { stream, repair, pending, read_to, .. } = &mut *self;
         let Some(repair) = repair else { return Pin::new(stream).poll_read(cx, buffer) };
-        while *read_to == repaired.len() {
+        while *read_to == pending.len() {
             if let Some(what) = repair.broken() {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
             }
-            repaired.clear();
+            pending.clear();
             *read_to = 0;
             let mut bytes = [0; PIECE];
             let mut bytes = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut *stream).poll_read(cx, bytes.unfilled()))?;
             if bytes.filled().is_empty() {
-                repair.end(repaired);
-                if repaired.is_empty() {
+                repair.end(pending);
+                if pending.is_empty() {
                     return Poll::Ready(Ok(()));
                 }
             }
-            repair.read(bytes.filled(), repaired);
+            repair.read(bytes.filled(), pending);
         }
-        let unread = &repaired[*read_to..];
+        let unread = &pending[*read_to..];
         let length = unread.len().min(buffer.remaining());
         buffer.put_slice(&unread[..length]);
         *read_to += length;

@@ -30,12 +30,15 @@ pub(super) fn is_empty(cell: &[u8]) -> bool {
     trim(cell).is_empty()
 }
 
-/// The first character of the cell that a person cannot see; spaces of ASCII do not count.
+/// The first character of the cell that a person cannot see; spaces, tabs and line breaks of ASCII do not
+/// count.
 pub(super) fn invisible_in(cell: &[u8]) -> Option<char> {
+    let is_control = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
     if cell.is_ascii() {
-        return None;
+        return cell.iter().copied().find(|byte| is_control(*byte)).map(char::from);
     }
-    std::str::from_utf8(cell).ok()?.chars().find(|char| is_invisible(*char))
+    let is_hidden = |char: char| is_invisible(char) || u8::try_from(char).is_ok_and(is_control);
+    std::str::from_utf8(cell).ok()?.chars().find(|char| is_hidden(*char))
 }
 
 /// `text` with plain spaces for the blanks of other kinds, and without zero-width characters.
@@ -56,6 +59,7 @@ pub(super) fn name(char: char) -> String {
         '\u{200c}' | '\u{200d}' => "a zero-width joiner",
         '\u{feff}' => "a byte order mark",
         '\u{ad}' => "a soft hyphen",
+        char if char.is_ascii_control() => "a control character",
         char if char.is_whitespace() => "a space that is not the plain one",
         _ => "an invisible character",
     };

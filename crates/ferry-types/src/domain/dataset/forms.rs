@@ -15,7 +15,7 @@ pub(super) use text::remark;
 
 use super::schema::ColumnType;
 use crate::domain::dataset::blank;
-use form::{FORMULA, certain, spreadsheet_error, uncertain};
+use form::{FORMULA, certain, placeholder, spreadsheet_error, uncertain};
 use plain::plain;
 
 /// Longer cells are no dates or times.
@@ -45,11 +45,33 @@ pub(super) fn recognize(holds: ColumnType, cell: &[u8]) -> Option<Form> {
         };
         return Some(certain(name, bare.to_owned()));
     }
-    let form = spreadsheet_error(bare).or_else(|| match holds {
-        ColumnType::Date => date::recognize(bare),
-        _ => time::recognize(bare),
-    });
+    let of_column = |text: &str| match holds {
+        ColumnType::Date => date::recognize(text),
+        _ => time::recognize(text),
+    };
+    let form = spreadsheet_error(bare)
+        .or_else(|| of_column(bare))
+        .or_else(|| placeholder(bare))
+        .or_else(|| spelled(holds, bare).or_else(|| of_column(&without_blanks(bare)?)));
     form.or_else(|| shown.starts_with('=').then(|| uncertain(FORMULA, None)))
+}
+
+/// A date or time with blanks between its parts, or with letters that look like digits.
+fn spelled(holds: ColumnType, text: &str) -> Option<Form> {
+    let is_strict = |text: &String| match holds {
+        ColumnType::Date => super::datetime::day(text.as_bytes()).is_some(),
+        _ => super::datetime::minute(text.as_bytes()).is_some(),
+    };
+    if let Some(dense) = without_blanks(text).filter(is_strict) {
+        return Some(certain("has blanks between its parts", dense));
+    }
+    let digits = text.replace(['O', 'o'], "0").replace(['l', 'I'], "1");
+    (digits != text && is_strict(&digits))
+        .then(|| uncertain("has letters in the place of digits", Some(digits)))
+}
+
+fn without_blanks(text: &str) -> Option<String> {
+    text.contains(' ').then(|| text.replace(' ', ""))
 }
 
 /// The cell without blanks, quotes and the like around it, and with plain digits and marks.

@@ -17,7 +17,7 @@ pub(super) fn recognize(text: &str) -> Option<Form> {
         return Some(form);
     }
     if text.chars().any(char::is_alphabetic) {
-        return month_name(text);
+        return weekday(text).or_else(|| month_name(text));
     }
     let text = text.replace(". ", ".");
     let text = text.trim_end_matches('.');
@@ -38,7 +38,8 @@ fn parts(text: &str) -> Option<Vec<&str>> {
     let is_number =
         |part: &&str| matches!(part.len(), 1..=17) && part.bytes().all(|b| b.is_ascii_digit());
     let parts: Vec<_> = text.split(mark).collect();
-    (matches!(mark, '/' | '-' | '.' | ',' | ' ') && parts.iter().all(is_number)).then_some(parts)
+    (matches!(mark, '/' | '-' | '.' | ',' | ' ' | '\\' | '_') && parts.iter().all(is_number))
+        .then_some(parts)
 }
 
 fn date(year: &str, month: &str, day: &str) -> Option<String> {
@@ -125,7 +126,7 @@ fn of_number(digits: &str) -> Option<Form> {
 /// A date with a time behind it; midnight says no more than the date.
 fn with_time(text: &str) -> Option<Form> {
     let (day, clock) = text.split_once(['T', ' '])?;
-    let clock = clock.trim();
+    let (clock, has_zone) = time::without_zone(clock.trim());
     if !clock.contains(':') {
         return None;
     }
@@ -134,11 +135,26 @@ fn with_time(text: &str) -> Option<Form> {
     let strict = super::super::datetime::day(day.as_bytes()).map(|_| certain("", day.to_owned()));
     let form = strict.or_else(|| recognize(day))?;
     let is_time = is_midnight || time::is_time(clock);
-    let is_certain = form.is_certain && is_midnight;
+    let is_certain = form.is_certain && is_midnight && !has_zone;
     // Its order matters for all dates of the file.
     let is_ordered = matches!(form.name, AMBIGUOUS | MONTH_FIRST);
     let name = if is_ordered { form.name } else { "has a time behind the date" };
     is_time.then_some(Form { name, is_certain, ..form })
+}
+
+/// A date in numbers behind the name of its day of the week, in any language.
+fn weekday(text: &str) -> Option<Form> {
+    let (name, date) = text.split_once([' ', ','])?;
+    let is_name = name.trim_end_matches('.').chars().all(char::is_alphabetic);
+    let date = date.trim_start_matches([' ', ',']);
+    if !is_name || date.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    let strict = super::super::datetime::day(date.as_bytes()).map(|_| certain("", date.to_owned()));
+    let form = strict.or_else(|| recognize(date).filter(|_| date.contains(['/', '.', '-'])))?;
+    let is_ordered = matches!(form.name, AMBIGUOUS | MONTH_FIRST);
+    let name = if is_ordered { form.name } else { "has the day of the week before it" };
+    Some(Form { name, is_certain: false, ..form })
 }
 
 /// A date that names its month. Only English names are known, and `certain` needs a whole year.

@@ -39,3 +39,18 @@ pub(super) fn spreadsheet_error(text: &str) -> Option<Form> {
         || word.strip_suffix(['!', '?']).is_some_and(|word| word.len() > 2 && is_upper(word));
     is_error.then(|| uncertain("is a spreadsheet's error value", None))
 }
+
+/// Cells that stand for no value, or for the form of the column, as in a template.
+pub(super) fn placeholder(text: &str) -> Option<Form> {
+    const WORDS: [&str; 10] =
+        ["null", "none", "nil", "nan", "n/a", "na", "n.a.", "tbc", "tbd", "unknown"];
+    let lower = text.to_lowercase();
+    if WORDS.contains(&&*lower) || lower.chars().all(|char| "-?.*".contains(char)) {
+        return Some(uncertain("stands for a missing value", None));
+    }
+    let letters: Vec<char> = lower.chars().filter(char::is_ascii_alphabetic).collect();
+    let is_pattern = !letters.is_empty()
+        && lower.chars().all(|char| "dmyhs/:.- ".contains(char))
+        && letters.len() * 2 > lower.len();
+    is_pattern.then(|| uncertain("describes the form of the column", None))
+}

@@ -11,7 +11,9 @@ pub(in crate::domain::dataset) fn remark(cell: &[u8]) -> Option<&'static str> {
         b'=' => cell.starts_with(b"=\"").then_some(FORMULA),
         b'\'' => cell
             .get(1)
-            .is_some_and(|byte| byte.is_ascii_digit() || b"=+-@".contains(byte))
+            .is_some_and(|byte| {
+                byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"=+-@".contains(byte)
+            })
             .then_some("begins with an apostrophe, which a spreadsheet hides"),
         b'#' => spreadsheet_error(std::str::from_utf8(cell).ok()?).map(|form| form.name),
         128.. => {

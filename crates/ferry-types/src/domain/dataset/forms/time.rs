@@ -2,6 +2,27 @@
 
 use super::form::{Form, certain, uncertain};
 
+const IN_WORDS: &str = "is a time in words";
+
+/// The time without a time zone behind it, and whether there was one.
+pub(super) fn without_zone(text: &str) -> (&str, bool) {
+    if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+        return (clock.trim_end(), true);
+    }
+    // Without seconds, what follows a hyphen may be the end of a range.
+    let at = text.rfind(['+', '-']).filter(|at| {
+        let colons = text[..*at].matches(':').count();
+        colons == 2 || (colons == 1 && text[*at..].starts_with('+'))
+    });
+    let zone = at.map(|at| &text[at + 1..]).filter(|zone| {
+        matches!(zone.len(), 2 | 4 | 5) && zone.bytes().all(|b| b.is_ascii_digit() || b == b':')
+    });
+    match (at, zone) {
+        (Some(at), Some(_)) => (text[..at].trim_end(), true),
+        _ => (text, false),
+    }
+}
+
 /// True if the text is a time of day in any form that is known.
 pub(super) fn is_time(text: &str) -> bool {
     super::super::datetime::minute(text.as_bytes()).is_some() || recognize(text).is_some()
@@ -12,7 +33,18 @@ pub(super) fn recognize(text: &str) -> Option<Form> {
     if let Some(form) = with_date(text) {
         return Some(form);
     }
+    if let (clock, true) = without_zone(text) {
+        let strict = super::super::datetime::minute(clock.as_bytes());
+        let strict = strict.map(|_| certain("", clock.to_owned()));
+        let form = strict.or_else(|| recognize(clock))?;
+        return Some(Form { name: "has a time zone", is_certain: false, ..form });
+    }
     let lower = text.to_lowercase();
+    match &*lower {
+        "noon" => return Some(uncertain(IN_WORDS, Some("12:00".to_owned()))),
+        "midnight" => return Some(Form { name: IN_WORDS, ..midnight() }),
+        _ => {}
+    }
     let digits_end = lower.rfind(|char: char| char.is_ascii_digit()).map_or(0, |at| at + 1);
     let (clock, suffix) = lower.split_at(digits_end);
     let suffix: String = suffix.chars().filter(|char| !matches!(char, '.' | ' ')).collect();
@@ -36,6 +68,9 @@ fn of_clock(clock: &str) -> Option<Form> {
     if let Some((hour, minute)) = clock.split_once(['.', ',']) {
         if let Some(form) = of_fraction(hour, minute) {
             return Some(form);
+        }
+        if minute.len() == 1 {
+            return of_tenths(hour, minute);
         }
         let is_clock = minute.len() == 2;
         let instead = written(hour, minute, 0).filter(|_| is_clock);
@@ -90,6 +125,13 @@ fn of_fraction(whole: &str, fraction: &str) -> Option<Form> {
     let minutes = (number.fract() * 1440.0).round() as u32 % 1440;
     let instead = format!("{:02}:{:02}", minutes / 60, minutes % 60);
     Some(uncertain(NAME, Some(instead)))
+}
+
+/// Hours with a tenth, or with a minute whose zero is missing.
+fn of_tenths(hour: &str, tenth: &str) -> Option<Form> {
+    let (tenth, hour): (u32, u32) = (tenth.parse().ok()?, hour.parse().ok()?);
+    let instead = format!("{hour:02}:{:02}` or `{hour:02}:{tenth:02}", tenth * 6);
+    (hour < 24).then(|| uncertain("may be a number of hours", Some(instead)))
 }
 
 fn of_half_day(clock: &str, add: u32) -> Option<Form> {

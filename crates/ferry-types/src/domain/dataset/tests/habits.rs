@@ -69,6 +69,18 @@ fn dates_in_other_forms_are_named_once() {
         ("=\"2025-03-04\"", ["year first", "here `04/03/2025`"]),
         ("=TODAY()", ["formula", "such as 31/12/2025"]),
         ("'04/03/2025", ["quotes as text", "here `04/03/2025`"]),
+        ("2025-03-04T16:30:00Z", ["time behind the date", "here `04/03/2025`"]),
+        ("2025-03-04T16:30:00.000+01:00", ["time behind the date", "here `04/03/2025`"]),
+        ("Tue 04/03/2025", ["day of the week", "here `04/03/2025`"]),
+        ("\"Di., 04.03.2025\"", ["day of the week", "here `04/03/2025`"]),
+        ("Mon 03/14/2025", ["month first, as in the US", "here `14/03/2025`"]),
+        ("04/ 03/2025", ["blanks between", "here `04/03/2025`"]),
+        ("2025 - 03 - 04", ["year first", "here `04/03/2025`"]),
+        ("03\\03\\2025", ["other marks than slashes", "here `03/03/2025`"]),
+        ("O4/O3/2O25", ["letters in the place of digits", "here `04/03/2025`"]),
+        ("N/A", ["missing value", "such as 31/12/2025"]),
+        ("--", ["missing value", "such as 31/12/2025"]),
+        ("dd/mm/yyyy", ["form of the column", "such as 31/12/2025"]),
     ] {
         let report = one_line(with_dates(date), &words);
         assert_eq!((report.error_count, report.problems[0].count), (4, 4), "{date}");
@@ -104,6 +116,17 @@ fn times_in_other_forms_are_named_once() {
         ("٩:٠٠", ["no leading zero", "here `09:00`"]),
         ("=\"09:00\"", ["formula", "here `09:00`"]),
         ("'09:00", ["quotes as text", "here `09:00`"]),
+        ("09:00Z", ["time zone", "here `09:00`"]),
+        ("9:00:00 -05:00", ["time zone", "here `09:00`"]),
+        ("09:00+01", ["time zone", "here `09:00`"]),
+        ("09 : 00", ["blanks between", "here `09:00`"]),
+        ("9 :00", ["no leading zero", "here `09:00`"]),
+        ("O9:OO", ["letters in the place of digits", "here `09:00`"]),
+        ("9.5", ["a number of hours", "`09:30` or `09:05`"]),
+        ("noon", ["in words", "here `12:00`"]),
+        ("Midnight", ["in words", "`00:00` of the next day"]),
+        ("?", ["missing value", "such as 09:00"]),
+        ("hh:mm", ["form of the column", "such as 09:00"]),
     ] {
         let report = one_line(with_times(time), &words);
         assert_eq!((report.error_count, report.problems[0].count), (4, 4), "{time}");
@@ -294,6 +317,7 @@ fn texts_that_a_program_changed_are_a_warning() {
         ("#N/A", "error value"),
         ("=\"\"00123\"\"", "formula"),
         ("'00123", "apostrophe"),
+        ("'SITE-001", "apostrophe"),
         ("\u{201c}R1\u{201d}", "typographic quotes"),
     ] {
         assert!(one_line(ROW.replace("R1", text), &[words]).is_valid(), "{text}");
