@@ -17,7 +17,7 @@ use crate::config::{Config, StoreLocation};
 use crate::metrics::Metrics;
 use crate::open_files;
 use crate::pipeline::{
-    Intake, IntakeMetrics, Policy, PushedIntake, Source, WorkerMetrics, Workers,
+    Intake, IntakeMetrics, IntakeParts, Policy, PushedIntake, Source, WorkerMetrics, Workers,
 };
 use crate::platform::{
     AccountConfig, InvalidAccountError, Limits, PayloadMetrics, Platform, PlatformMetrics,
@@ -155,15 +155,15 @@ impl App {
 
     /// The intake of submissions.
     pub fn intake(&self) -> Intake {
-        Intake::new(
-            self.store.clone(),
-            self.clock.clone(),
-            self.config.account_names(),
-            self.config.policy.deadline,
-            self.config.api.max_dataset_bytes,
-            self.seed(),
-            &self.metrics,
-        )
+        Intake::new(IntakeParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            accounts: self.config.account_names(),
+            deadline: self.config.policy.deadline,
+            max_dataset_bytes: self.config.api.max_dataset_bytes,
+            seed: self.seed(),
+            metrics: &self.metrics,
+        })
         .with_traces(self.traces.clone())
         .with_webhooks(self.config.webhook_rules.clone(), self.config.targets.clone())
     }

@@ -158,7 +158,7 @@ impl Bulk {
         store: &dyn Store,
         id: SubmissionId,
     ) -> Result<SubmissionDetail, StoreError> {
-        perform(self.action, store, id, self.deadline).await
+        store.operate(id, self.action, self.deadline).await
     }
 
     /// Reason why the action would leave the submission unchanged, as a word and a message.
@@ -176,22 +176,6 @@ impl Bulk {
         };
         let planned = self.action.plan(submission, &same_name, self.deadline, now);
         Ok(planned.err().map(|error| (error.code(), error.to_string())))
-    }
-}
-
-/// Does an action to one submission, as the store does it.
-pub async fn perform(
-    action: OperatorAction,
-    store: &dyn Store,
-    id: SubmissionId,
-    deadline: Duration,
-) -> Result<SubmissionDetail, StoreError> {
-    match action {
-        OperatorAction::Cancel => store.cancel(id).await,
-        OperatorAction::Retry => store.retry(id, deadline).await,
-        OperatorAction::Refetch => store.refetch(id, deadline).await,
-        OperatorAction::Resolve(resolution) => store.resolve(id, resolution, deadline).await,
-        OperatorAction::Redeliver => store.redeliver(id).await,
     }
 }
 

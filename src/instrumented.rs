@@ -13,7 +13,7 @@ use ferry_store::{
     Stats, Store, StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{Resolution, TimelineEntry};
+use ferry_types::domain::submission::{OperatorAction, TimelineEntry};
 use ferry_types::domain::{Heartbeat, SubmissionId};
 
 const SECONDS: &[f64] =
@@ -234,41 +234,17 @@ impl Store for InstrumentedStore {
         self.count(Operation::Operate, self.store.resume(account)).await
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.count(Operation::Operate, self.store.cancel(id)).await
-    }
-
-    async fn retry(
+    async fn operate(
         &self,
         id: SubmissionId,
+        action: OperatorAction,
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError> {
-        self.count(Operation::Operate, self.store.retry(id, deadline)).await
-    }
-
-    async fn refetch(
-        &self,
-        id: SubmissionId,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.count(Operation::Operate, self.store.refetch(id, deadline)).await
-    }
-
-    async fn resolve(
-        &self,
-        id: SubmissionId,
-        resolution: Resolution,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.count(Operation::Operate, self.store.resolve(id, resolution, deadline)).await
+        self.count(Operation::Operate, self.store.operate(id, action, deadline)).await
     }
 
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.count(Operation::Operate, self.store.declare_ambiguous(id)).await
-    }
-
-    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.count(Operation::Operate, self.store.redeliver(id)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

@@ -6,6 +6,7 @@
 // L1: foundations
 pub mod boot_clock;
 pub mod charset;
+pub mod content_type;
 pub mod file_access;
 mod followed_files;
 pub mod network;

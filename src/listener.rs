@@ -22,7 +22,7 @@ use tracing::{debug, info, warn};
 
 use crate::connections::{Connections, Place};
 use crate::paced_stream::PacedStream;
-use crate::telemetry::chain;
+use ferry_types::causes::chain;
 use ferry_types::recurring::Recurring;
 
 /// Delay after a connection that could not be accepted.

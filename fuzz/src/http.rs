@@ -13,7 +13,7 @@ use ferry::audit::Audit;
 use ferry::config::{Config, Sources};
 use ferry::durability::Durability;
 use ferry::metrics::Metrics;
-use ferry::pipeline::Intake;
+use ferry::pipeline::{Intake, IntakeParts};
 use ferry::platform::{Platform, Unguarded};
 use ferry::readiness::Readiness;
 use ferry::shutdown::Shutdown;
@@ -46,8 +46,15 @@ impl Server {
         let (empty, shared) = (store.snapshot(), Arc::new(store.clone()));
         let accounts = config.accounts.keys().cloned().collect();
         let (deadline, largest) = (config.policy.deadline, config.api.max_dataset_bytes);
-        let intake =
-            Intake::new(shared.clone(), clock.clone(), accounts, deadline, largest, 1, &metrics);
+        let intake = Intake::new(IntakeParts {
+            store: shared.clone(),
+            clock: clock.clone(),
+            accounts,
+            deadline,
+            max_dataset_bytes: largest,
+            seed: 1,
+            metrics: &metrics,
+        });
         let api = Api::new(Parts {
             throughput: Arc::default(),
             durability: Durability::default(),

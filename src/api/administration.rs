@@ -20,12 +20,16 @@ use super::params::{AuditCursor, PageSize};
 use super::query::Query;
 use super::role::Role;
 use super::shared::Shared;
+use super::store_checks::StoreChecked;
 use crate::audit::{NewestRecords, newest_records};
-use crate::telemetry::chain;
+use ferry_store::{CheckResult, StoreError};
+use ferry_types::causes::chain;
 use ferry_types::contract::{
     AuditRecordView, AuditView, CheckView, ChecksView, CreatedKeyView, KeyRequest, KeyView,
     KeysView, ProblemKind, RevokedKeyView, SettingsView,
 };
+
+const ON_THE_MACHINE: &str = "`ferry doctor` says more on the machine of the server";
 
 /// Memory for the longest record, in bytes.
 const RECORD_BYTES: u64 = 8 << 10;
@@ -224,23 +228,18 @@ pub(super) async fn checks(
         Err(text) => CheckView { ok: false, text, hint: Some(hint.to_owned()) },
     };
     let parts = &shared.parts;
-    let mut checks = vec![check(
-        parts.readiness.check().await,
-        "the server is ready",
-        "`ferry doctor` says more on the machine of the server",
-    )];
+    let ready = parts.readiness.check().await;
+    let is_ready = ready.is_ok();
+    let mut checks = vec![check(ready, "the server is ready", ON_THE_MACHINE)];
     if let Some(keys) = &parts.keys {
         let error = keys.error().map_or(Ok(()), Err);
         checks.push(check(error, "the API keys can be read", "all keys are denied until then"));
     }
-    let of_store = match caller.accounts {
-        // A store that is away is said above.
-        None => shared.store_checks.get(shared.store(), parts.clock.as_ref()).await.ok(),
-        Some(_) => None,
-    };
-    let store_checked_at = of_store.as_ref().map(|checked| checked.at);
-    for found in of_store.into_iter().flat_map(|checked| checked.findings) {
-        checks.push(CheckView { ok: found.ok, text: found.text, hint: found.hint });
+    let mut store_checked_at = None;
+    if caller.accounts.is_none() {
+        let checked = shared.store_checks.get(shared.store(), parts.clock.as_ref()).await;
+        store_checked_at = checked.as_ref().ok().map(|checked| checked.at);
+        checks.extend(of_store(checked, is_ready));
     }
     Ok(Json(ChecksView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -250,6 +249,22 @@ pub(super) async fn checks(
     }))
 }
 
+/// Findings about the store. Without them, a server that is not ready has said why.
+fn of_store(checked: Result<StoreChecked, StoreError>, is_ready: bool) -> Vec<CheckView> {
+    match checked {
+        Ok(checked) => checked.findings.into_iter().map(view).collect(),
+        Err(error) if is_ready => {
+            let text = format!("the store cannot be checked: {error}");
+            vec![CheckView { ok: false, text, hint: Some(ON_THE_MACHINE.to_owned()) }]
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+fn view(found: CheckResult) -> CheckView {
+    CheckView { ok: found.ok, text: found.text, hint: found.hint }
+}
+
 /// Shows the settings in effect, without secrets.
 pub(super) async fn settings(
     State(shared): State<Arc<Shared>>,
@@ -257,4 +272,17 @@ pub(super) async fn settings(
 ) -> Result<Json<SettingsView>, ApiError> {
     sees_all(&caller)?;
     Ok(Json(SettingsView { settings: shared.parts.settings.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_cannot_be_checked_is_no_good_store() {
+        let error = || StoreError::Unusable("a page of the file is damaged".to_owned());
+        let found = of_store(Err(error()), true);
+        assert!(!found[0].ok && found[0].text.contains("is damaged"), "{found:?}");
+        assert!(of_store(Err(error()), false).is_empty(), "it is not ready for the same reason");
+    }
 }

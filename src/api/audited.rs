@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tracing::{Instrument, Span, error};
 
 use super::caller::Caller;
@@ -19,8 +20,8 @@ use super::openapi::{Input, Operation};
 use super::shared::Shared;
 use crate::audit::{Audit, AuditAction};
 use crate::shutdown::Shutdown;
-use crate::telemetry::chain;
 use ferry_store::StoreError;
+use ferry_types::causes::chain;
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
 
@@ -79,12 +80,14 @@ impl Audited {
             recorded.intent = trail.audit.intend(&recorded.action, trail.clock.now())?;
             Ok::<_, crate::audit::AuditError>(())
         });
-        recorded.await.unwrap_or(Ok(())).map_err(|failure| {
-            error!("an action was not done: {}", chain(&failure));
-            ApiError::internal(
-                "the audit log cannot be written, so nothing was done; the log says why",
-            )
-        })
+        let failure = match recorded.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failure)) => chain(&failure),
+            Err(interrupted) => interrupted.to_string(),
+        };
+        error!("an action was not done: {failure}");
+        let what = "the audit log cannot be written, so nothing was done; the log says why";
+        Err(ApiError::internal(what))
     }
 
     /// Records intent and outcome of a part of this action, as if `part` had been asked for alone, and does
@@ -112,16 +115,18 @@ impl Audited {
             let Recorded { action, intent } = &*recorded;
             trail.audit.conclude(action, *intent, &outcome, trail.clock.now());
         });
-        concluded.await;
+        if let Err(interrupted) = concluded.await {
+            error!("the outcome of an action was not recorded: {interrupted}");
+        }
     }
 
-    /// Runs beside the runtime's threads what waits for a disk. `None` if the runtime ends.
-    async fn blocking<T: Send + 'static>(
+    /// Runs beside the runtime's threads what waits for a disk. An error if it panics, or the runtime ends.
+    fn blocking<T: Send + 'static>(
         &self,
         run: impl FnOnce(&Trail) -> T + Send + 'static,
-    ) -> Option<T> {
+    ) -> JoinHandle<T> {
         let (trail, span) = (self.0.clone(), Span::current());
-        tokio::task::spawn_blocking(move || span.in_scope(|| run(&trail))).await.ok()
+        tokio::task::spawn_blocking(move || span.in_scope(|| run(&trail)))
     }
 
     /// Awaits the handler of the action, and records its outcome.
@@ -196,9 +201,20 @@ mod tests {
 
     use super::*;
     use ferry_types::clock::SystemClock;
+    use ferry_types::domain::Timestamp;
     use serde_json::Value;
 
-    fn audited(file: &Path) -> Audited {
+    /// A clock with a bug.
+    #[derive(Debug)]
+    struct Panics;
+
+    impl Clock for Panics {
+        fn now(&self) -> Timestamp {
+            panic!("a bug")
+        }
+    }
+
+    fn audited(file: &Path, clock: Arc<dyn Clock>) -> Audited {
         let action = AuditAction {
             actor: "ops".to_owned(),
             via: "api",
@@ -209,7 +225,7 @@ mod tests {
         };
         Audited(Arc::new(Trail {
             audit: Audit::new(Some(file.to_owned())),
-            clock: Arc::new(SystemClock),
+            clock,
             recorded: Mutex::new(Recorded { action, intent: None }),
         }))
     }
@@ -221,7 +237,7 @@ mod tests {
     ) -> (u16, Option<u64>, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("audit.jsonl");
-        let audited = audited(&file);
+        let audited = audited(&file, Arc::new(SystemClock));
         let intended = audited.clone();
         let handler = async move {
             intended.intend(None).await.expect("it can be recorded");
@@ -239,6 +255,14 @@ mod tests {
         let panics = async { panic!("a bug") };
         let found = outcome(Shutdown::default(), panics).await;
         assert_eq!(found, (500, Some(1), "unknown: a bug in Ferry, see the log".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn an_intent_that_a_panic_kept_from_the_log_permits_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let audited = audited(&folder.path().join("audit.jsonl"), Arc::new(Panics));
+        let error = audited.intend(None).await.expect_err("it was not recorded");
+        assert!(error.problem.detail.contains("nothing was done"), "{error:?}");
     }
 
     #[tokio::test]

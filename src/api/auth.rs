@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use super::caller::Caller;
 use super::error::ApiError;
+use super::sender::Sender;
 use super::shared::Shared;
 use crate::network::names_this_machine;
 use ferry_types::contract::ProblemKind;
@@ -42,7 +43,7 @@ pub(super) fn local(request: &Request) -> Result<Caller, ApiError> {
              `{name}` shows"
         ));
     }
-    if is_foreign_page(headers) {
+    if Sender::of(headers) == Sender::OtherSite {
         return foreign(
             "this server has no keys and accepts no requests from pages of other sites",
         );
@@ -82,17 +83,4 @@ pub(super) fn proxy_header(headers: &HeaderMap) -> Option<&str> {
         name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
     };
     headers.keys().map(HeaderName::as_str).find(is_of_proxy)
-}
-
-/// A browser lets any page send requests to this machine, and says whose page it was.
-fn is_foreign_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = text(header::HOST).unwrap_or_default();
-    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, own)| own == host);
-    match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
-        // A page that sends no referrer has no origin for its own server either.
-        (_, Some("same-origin")) => false,
-        (_, Some("cross-site")) | (None, Some("same-site")) => true,
-        (origin, _) => origin.is_some_and(|origin| !is_own(origin)),
-    }
 }

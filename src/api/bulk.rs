@@ -22,6 +22,7 @@ use super::middleware::Running;
 use super::openapi::{self, BYTES, Input, Operation};
 use super::query::Query;
 use super::shared::Shared;
+use crate::content_type::{content_type, media_type};
 use crate::pipeline::{Prepared, SourceLabels};
 use ferry_store::{Accepted, NewSubmission};
 use ferry_types::contract::{BulkResponse, ProblemKind, SubmissionRequest};
@@ -54,9 +55,7 @@ impl FromRequest<Arc<Shared>> for BulkBody {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-        let content_type = match media_type.trim() {
+        let content_type = match &*media_type(content_type(&parts.headers)) {
             "application/x-ndjson" | "application/jsonl" | "application/ndjson" => NDJSON,
             // A generated client that does not know NDJSON gets bytes back.
             BYTES => BYTES,

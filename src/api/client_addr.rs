@@ -67,13 +67,23 @@ fn forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
 
 /// Those of `Forwarded` (RFC 7239).
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-    let named = |one: String| {
-        one.split(';').find_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("for").then(|| address(value))?
-        })
-    };
-    list(headers, "forwarded").map(named).collect()
+    list(headers, "forwarded").map(|one| address(parameter(&one, "for")?)).collect()
+}
+
+/// The scheme by which the nearest proxy was asked.
+pub(super) fn scheme(headers: &HeaderMap) -> Option<String> {
+    let asked = list(headers, "x-forwarded-proto").last();
+    let asked = asked.or_else(|| {
+        let last = list(headers, "forwarded").last()?;
+        parameter(&last, "proto").map(str::to_owned)
+    });
+    asked.map(|scheme| scheme.trim().trim_matches('"').to_ascii_lowercase())
+}
+
+/// A parameter of an element of `Forwarded`.
+fn parameter<'a>(element: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
 }
 
 fn list(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
@@ -121,6 +131,28 @@ mod tests {
     fn the_standard_header_is_understood() {
         let named = "for=1.1.1.1;proto=http, For=\"[2001:db8::7]:4711\";by=10.0.0.1";
         assert_eq!(seen("10.0.0.1", &[("forwarded", named)]), "2001:db8::7");
+    }
+
+    #[test]
+    fn the_scheme_is_that_of_the_nearest_proxy() {
+        let scheme = |lines: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, value.parse().expect("a value"));
+            }
+            scheme(&headers)
+        };
+        let (proto, forwarded) = ("x-forwarded-proto", "forwarded");
+        assert_eq!(scheme(&[]), None);
+        assert_eq!(scheme(&[(forwarded, "for=1.1.1.1")]), None);
+        for lines in [
+            &[(proto, "http, HTTPS")][..],
+            &[(proto, "http"), (proto, " https ")],
+            &[(forwarded, "for=1.1.1.1;proto=http, For=1.1.1.1; Proto=\"https\"")],
+            &[(forwarded, "proto=http"), (proto, "https")],
+        ] {
+            assert_eq!(scheme(lines).as_deref(), Some("https"), "{lines:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -20,8 +20,9 @@ use super::openapi::{BYTES, DATA, Example, Input, Operation, form};
 use super::params::{Labels, Moment, WaitQuery, Words};
 use super::query::{MAX_PAIRS, PairError, Pairs, add, excerpt, pairs, read};
 use super::shared::Shared;
+use crate::content_type::{content_type, media_type};
 use crate::pipeline::{SourceLabels, decode};
-use crate::telemetry::chain;
+use ferry_types::causes::chain;
 use ferry_types::contract::ProblemKind::{
     IdempotencyConflict, InvalidDataset, InvalidField, InvalidRequest, StoreUnavailable, Timeout,
     TooLarge, TooManyUnfinished, UnsupportedMediaType,
@@ -381,10 +382,8 @@ pub(super) async fn multipart(
 }
 
 fn form_of(headers: &HeaderMap) -> Result<Form, ApiError> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    match media_type.to_ascii_lowercase().as_str() {
+    let content_type = content_type(headers);
+    match &*media_type(content_type) {
         "application/json" => Ok(Form::Json),
         "text/csv" | BYTES => Ok(Form::Csv),
         "multipart/form-data" => multer::parse_boundary(content_type)

@@ -19,7 +19,7 @@ use super::openapi::{Input, Operation};
 use super::shared::Shared;
 use super::shares::Owner;
 use super::turns::Turns;
-use crate::telemetry::chain;
+use ferry_types::causes::chain;
 use ferry_types::contract::ProblemKind;
 
 /// The encodings that are accepted, as `Accept-Encoding` has them.

@@ -14,7 +14,7 @@ use super::positions::Positions;
 use super::seal::Seal;
 use super::shares::Owner;
 use crate::followed_files::FollowedFiles;
-use crate::telemetry::chain;
+use ferry_types::causes::chain;
 use ferry_types::contract::ProblemKind;
 use ferry_types::recurring::Recurring;
 

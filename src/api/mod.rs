@@ -52,6 +52,7 @@ mod role;
 mod routes;
 mod rows;
 mod seal;
+mod sender;
 mod server;
 mod service;
 mod shared;

@@ -18,7 +18,7 @@ use super::console::door::Secured;
 use super::service::Api;
 use super::tls::Tls;
 use crate::listener::{Accepted, BoundedListener, connection, service, until_closed};
-use crate::telemetry::chain;
+use ferry_types::causes::chain;
 
 /// Connections for each request at once: most of the time a connection is idle.
 const CONNECTIONS_PER_REQUEST: usize = 4;

@@ -13,6 +13,7 @@ use super::follow::fetch;
 use super::target::Target;
 use super::ui::{Ui, write_bytes};
 use crate::app::App;
+use crate::content_type::media_type;
 use crate::words;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::outcome::Content;
@@ -129,13 +130,12 @@ fn file_name(key: &str, keys: &[&str], content: &Content) -> String {
         // No other name has a dot here.
         stem = format!("{stem}.{}", &hash[..32]);
     }
-    let ending =
-        match content.content_type.as_deref().map(|t| t.split(';').next().unwrap_or(t).trim()) {
-            Some("text/csv") => ".csv",
-            Some("application/json") => ".json",
-            Some("text/plain") => ".txt",
-            _ => "",
-        };
+    let ending = match content.content_type.as_deref().map(media_type).as_deref() {
+        Some("text/csv") => ".csv",
+        Some("application/json") => ".json",
+        Some("text/plain") => ".txt",
+        _ => "",
+    };
     format!("{stem}{ending}")
 }
 

@@ -10,7 +10,6 @@ use super::filters::Filters;
 use super::target::{IdArg, NameArgs, find_all};
 use super::ui::Ui;
 use crate::app::App;
-use crate::bulk_actions::perform;
 use ferry_store::Store;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::OperatorAction;
@@ -87,10 +86,8 @@ impl Selected {
         let (store, deadline) = (app.store.as_ref(), app.config.policy.deadline);
         match self.find(store).await? {
             Found::Some(ids) => {
-                for_each_id(verb, &ids, app, ui, async |id| {
-                    perform(action, store, id, deadline).await
-                })
-                .await
+                let act = async |id| store.operate(id, action, deadline).await;
+                for_each_id(verb, &ids, app, ui, act).await
             }
             Found::Matching(matching) => matching.act(action, verb, app, ui).await,
         }

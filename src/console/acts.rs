@@ -1,5 +1,6 @@
 //! The acts that a page offers: those that the state allows, to those who may.
 
+use super::text::encoded;
 use ferry_types::contract::{BulkAction, SubmissionView};
 use ferry_types::domain::submission::State;
 
@@ -137,8 +138,7 @@ pub(super) fn resolutions(view: &SubmissionView) -> Vec<Act> {
 
 /// The act on an account: resume a paused one, pause any other.
 pub(crate) fn of_account(account: &str, is_paused: bool) -> Act {
-    let path: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
-    let to = |verb: &str| format!("/console/accounts/{path}/{verb}");
+    let to = |verb: &str| format!("/console/accounts/{}/{verb}", encoded(account));
     if is_paused {
         return Act::new(to("resume"), "Resume", "");
     }

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::acts::Act;
 use super::frame::Frame;
-use super::text::{Moment, Sentence, visible};
+use super::text::{Moment, Sentence, encoded, visible};
 use ferry_types::contract::{CreatedKeyView, KeyView};
 
 /// A key in the list.
@@ -55,7 +55,7 @@ impl KeysPage {
 
 fn row(key: &KeyView, own: &str) -> KeyRow {
     let accounts = key.accounts.as_ref().map(|accounts| visible(&accounts.join(", ")));
-    let encoded: String = form_urlencoded::byte_serialize(key.name.as_bytes()).collect();
+    let encoded = encoded(&key.name);
     let consequence = if key.name == own {
         "This is your own key: your session ends, too. Its programs and sessions are denied within a second."
     } else {

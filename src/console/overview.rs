@@ -8,7 +8,7 @@ use super::acts::{Act, of_account};
 use super::frame::Frame;
 use super::list::Row;
 use super::spark::Spark;
-use super::text::{Mark, Sentence, number, visible};
+use super::text::{Mark, Sentence, encoded, number, visible};
 use super::verdict::{Finding, findings};
 use crate::queue::unfinished;
 use crate::words;
@@ -67,7 +67,7 @@ impl AccountRow {
         let worst = account.findings.iter().find(|found| found.sentence == account.condition);
         Self {
             name: visible(&account.account),
-            page: format!("/console/accounts/{}", encoded(&account.account).replace('+', "%20")),
+            page: format!("/console/accounts/{}", encoded(&account.account)),
             link: format!("/console/submissions?account={}", encoded(&account.account)),
             now: Sentence::until(&account.condition, worst.and_then(|worst| worst.until)),
             is_blocked: worst.is_some(),
@@ -86,10 +86,6 @@ impl AccountRow {
     pub(super) fn with_pace(self, minutes: &[u32]) -> Self {
         Self { spark: Some(Spark::new(minutes)), ..self }
     }
-}
-
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// The states that have submissions, with their numbers.

@@ -8,7 +8,8 @@ use form_urlencoded::Serializer;
 
 use super::frame::Frame;
 use super::grid::{Marks, column};
-use super::text::{Sentence, number, visible};
+use super::text::{Sentence, encoded, number, visible};
+use crate::content_type::media_type;
 use ferry_types::contract::SubmissionView;
 use ferry_types::domain::dataset::{Bookmarks, ShownRow, Table, Window, marked_window, sheet};
 use ferry_types::domain::feedback::FeedbackItem;
@@ -95,21 +96,17 @@ pub(crate) struct RowsPage {
 
 /// The path of a result.
 pub(super) fn result_path(view: &SubmissionView, key: &str) -> String {
-    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    // A path has no `+` for a space.
-    format!("/console/submissions/{}/results/{}", view.id, encoded.replace('+', "%20"))
+    format!("/console/submissions/{}/results/{}", view.id, encoded(key))
 }
 
 /// The page of the rows of a result.
 pub(super) fn rows_path(view: &SubmissionView, key: &str) -> String {
-    let encoded: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    format!("/console/submissions/{}/rows?result={encoded}", view.id)
+    format!("/console/submissions/{}/rows?result={}", view.id, encoded(key))
 }
 
 /// True if a result of this type may be a table.
 pub(crate) fn may_be_table(content_type: Option<&str>) -> bool {
-    let essence = content_type.map(|one| one.split(';').next().unwrap_or_default().trim());
-    essence.is_none_or(|essence| TABLES.iter().any(|known| essence.eq_ignore_ascii_case(known)))
+    content_type.map(media_type).is_none_or(|found| TABLES.contains(&&*found))
 }
 
 /// The first rows of a result; none if it is no table.

@@ -145,6 +145,11 @@ impl Sentence {
     }
 }
 
+/// The text as a part of a path or a query. A path has no `+` for a space.
+pub(crate) fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
 /// Foreign text with its control characters, and spaces at its ends, made visible.
 pub(crate) fn visible(text: &str) -> String {
     let inner = text.trim_matches(' ');

@@ -1,7 +1,7 @@
 //! The verdict of the overview: the findings about the queue, each with the page or the act that ends it.
 
 use super::acts::{Act, of_account};
-use super::text::Sentence;
+use super::text::{Sentence, encoded};
 pub(super) use crate::queue::ALL_IS_FINE;
 use ferry_types::contract::{FindingKind, FindingView};
 
@@ -52,11 +52,10 @@ fn shown(finding: &FindingView, may_operate: bool) -> Finding {
 }
 
 fn waiting(account: &str, reason: &str) -> (String, &'static str) {
-    let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+    let account = encoded(account);
     (format!("/console/submissions?waiting_for={reason}&account={account}"), "show them")
 }
 
 fn held(account: &str) -> String {
-    let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
-    format!("/console/submissions?state=held&account={account}")
+    format!("/console/submissions?state=held&account={}", encoded(account))
 }

@@ -15,8 +15,7 @@ use ferry_types::domain::account::{Signal, WORKER, pause_record};
 use ferry_types::domain::outcome::{PlatformError, Status};
 use ferry_types::domain::pacing::PollSchedule;
 use ferry_types::domain::submission::{
-    Delivery, DeliveryResult, Lasting, Next, Outcome, Reason, ReasonCode, StepKind, Submission,
-    Transition,
+    Delivery, Lasting, Next, Outcome, Reason, ReasonCode, StepKind, Submission, Transition,
 };
 use ferry_types::domain::{SubmissionId, Timestamp, until};
 
@@ -68,14 +67,11 @@ pub(super) fn after_poll(
 }
 
 /// After an attempt to deliver a webhook.
-pub(super) fn after_delivery(
-    context: &Context<'_>,
-    Attempt { result, status, retry_after }: Attempt,
-) -> Transition {
+pub(super) fn after_delivery(context: &Context<'_>, delivered: &Attempt) -> Transition {
     let submission = context.submission;
     let attempt = submission.failures.saturating_add(1);
-    let is_acknowledged = matches!(result, DeliveryResult::Delivered | DeliveryResult::Gone);
-    let is_retried = !is_acknowledged && attempt < context.policy.webhook_max_attempts;
+    let Attempt { result, status, retry_after, .. } = *delivered;
+    let is_retried = !delivered.is_acknowledged() && attempt < context.policy.webhook_max_attempts;
     let delivery = Delivery { at: context.now, attempt, result, status };
     let least = retry_after.unwrap_or_default().min(context.policy.webhook_backoff_max);
     let again =

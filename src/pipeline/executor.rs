@@ -12,7 +12,7 @@ use super::decide::uploads::{
 use super::decide::{Context, after_delivery, after_poll, while_throttled, without_account};
 use super::delivery::{message, message_id};
 use super::fetch::{fetch, token};
-use super::guard::StepGuard;
+use super::guard::{RequestState, StepGuard};
 use super::observer::{Recorded, StepObserver};
 use super::pacing::Pacing;
 use super::payload;
@@ -110,9 +110,15 @@ impl Executor {
         let Some(account) = self.accounts.get(&claim.submission.account) else {
             return StepOutcome::Decided(without_account(&self.context(step), claim.kind));
         };
-        let (throttle, monotonic) = (&account.throttle, self.parts.monotonic.as_ref());
-        let (lease, shutdown) = (&step.lease, &self.parts.shutdown);
-        let guard = StepGuard::new(claim, lease, step.claimed, throttle, monotonic, shutdown);
+        let guard = StepGuard {
+            claim,
+            lease: &step.lease,
+            claimed: step.claimed,
+            throttle: &account.throttle,
+            monotonic: self.parts.monotonic.as_ref(),
+            shutdown: &self.parts.shutdown,
+            requests: RequestState::default(),
+        };
         let request = Box::pin(self.request(step, account, &guard));
         // Only an upload must not outlive its lease: nothing that is read can do harm.
         let requested = async {
@@ -234,11 +240,11 @@ impl Executor {
         let message = message(submission, &webhook.url, &id, self.context(step).now);
         let sent = self.unless_aborted(self.parts.webhooks.send(message)).await;
         let Some(attempt) = sent else { return StepOutcome::GivenBack };
-        let result = attempt.result;
-        let transition = after_delivery(&self.context(step), attempt);
-        if transition.delay().is_none() && result != DeliveryResult::Delivered {
+        self.parts.observer.attempted(&webhook.url, &attempt);
+        let transition = after_delivery(&self.context(step), &attempt);
+        if transition.delay().is_none() && attempt.result != DeliveryResult::Delivered {
             self.parts.webhooks.count_abandoned();
-            StepObserver::abandoned(submission, result);
+            StepObserver::abandoned(submission, &attempt);
         }
         StepOutcome::Decided(transition)
     }

@@ -15,38 +15,24 @@ use ferry_types::domain::{Timestamp, later};
 /// Guards the requests of one step.
 #[derive(Debug)]
 pub(super) struct StepGuard<'a> {
-    claim: &'a Claim,
-    lease: &'a LeaseGuard,
+    pub(super) claim: &'a Claim,
+    pub(super) lease: &'a LeaseGuard,
     /// Time before the claim.
-    claimed: MonotonicTime,
-    throttle: &'a Throttle,
-    monotonic: &'a dyn MonotonicClock,
-    shutdown: &'a Shutdown,
+    pub(super) claimed: MonotonicTime,
+    pub(super) throttle: &'a Throttle,
+    pub(super) monotonic: &'a dyn MonotonicClock,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) requests: RequestState,
+}
+
+/// Requests of a step, so far.
+#[derive(Debug, Default)]
+pub(super) struct RequestState {
     in_flight: AtomicBool,
     sent: AtomicBool,
 }
 
-impl<'a> StepGuard<'a> {
-    pub(super) fn new(
-        claim: &'a Claim,
-        lease: &'a LeaseGuard,
-        claimed: MonotonicTime,
-        throttle: &'a Throttle,
-        monotonic: &'a dyn MonotonicClock,
-        shutdown: &'a Shutdown,
-    ) -> Self {
-        Self {
-            claim,
-            lease,
-            claimed,
-            throttle,
-            monotonic,
-            shutdown,
-            in_flight: AtomicBool::new(false),
-            sent: AtomicBool::new(false),
-        }
-    }
-
+impl StepGuard<'_> {
     /// True for an upload that might begin after its deadline, by the clock of the store.
     fn is_too_late(&self) -> bool {
         let now = later(self.claim.now, self.monotonic.elapsed(self.claimed));
@@ -55,12 +41,12 @@ impl<'a> StepGuard<'a> {
 
     /// True while a request has left and has no response: it may have arrived.
     pub(super) fn is_in_flight(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed)
+        self.requests.in_flight.load(Ordering::Relaxed)
     }
 
     /// True if a request to the Upload API has left, whatever came back.
     pub(super) fn has_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed)
+        self.requests.sent.load(Ordering::Relaxed)
     }
 
     /// The request that was sent last, if any was, with the text of its response.
@@ -85,8 +71,8 @@ impl RequestGuard for StepGuard<'_> {
     }
 
     fn set_in_flight(&self, in_flight: bool) {
-        self.sent.fetch_or(in_flight, Ordering::Relaxed);
-        self.in_flight.store(in_flight, Ordering::Relaxed);
+        self.requests.sent.fetch_or(in_flight, Ordering::Relaxed);
+        self.requests.in_flight.store(in_flight, Ordering::Relaxed);
     }
 }
 
@@ -146,7 +132,9 @@ mod tests {
         let (claimed, throttle) = (clock.now(), Throttle::new(clock.clone()));
         let lease = Leases::new(LEASE, clock.clone()).keep(lease, claimed);
         *clock.0.lock() = since;
-        StepGuard::new(&claim, &lease, claimed, &throttle, clock.as_ref(), shutdown).permit()
+        let (claim, lease, throttle, monotonic) = (&claim, &lease, &throttle, clock.as_ref());
+        let requests = RequestState::default();
+        StepGuard { claim, lease, claimed, throttle, monotonic, shutdown, requests }.permit()
     }
 
     #[test]

@@ -109,6 +109,25 @@ pub struct Intake {
     targets: WebhookTargets,
 }
 
+/// The parts of an intake.
+#[derive(Debug)]
+pub struct IntakeParts<'a> {
+    /// The store that it accepts into.
+    pub store: Arc<dyn Store>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The configured accounts; none where only others know them.
+    pub accounts: BTreeSet<String>,
+    /// Time from acceptance to the deadline, unless a request has its own.
+    pub deadline: Duration,
+    /// The largest dataset, in bytes.
+    pub max_dataset_bytes: u64,
+    /// Keeps the ids of several processes apart.
+    pub seed: u64,
+    /// Metrics of the process.
+    pub metrics: &'a Metrics,
+}
+
 /// Bytes for all of a request but its dataset.
 pub const REQUEST_OVERHEAD: u64 = 64 << 10;
 
@@ -123,32 +142,23 @@ impl Intake {
         largest_json(self.max_dataset_bytes)
     }
 
-    /// An intake into `store`; `seed` keeps the ids of several processes apart.
-    pub fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        accounts: BTreeSet<String>,
-        deadline: Duration,
-        max_dataset_bytes: u64,
-        seed: u64,
-        metrics: &Metrics,
-    ) -> Self {
-        let rng = Mutex::new(Rng::with_seed(seed));
-        let (traces, source) = (Traces::default(), Source::Cli);
-        let (rules, targets) = (Rules::default(), WebhookTargets::default());
+    /// An intake of these parts.
+    pub fn new(parts: IntakeParts<'_>) -> Self {
+        let IntakeParts { store, clock, accounts, deadline, max_dataset_bytes, seed, metrics } =
+            parts;
         Self {
             store,
             clock,
             accounts,
             deadline,
             max_dataset_bytes,
-            rng,
+            rng: Mutex::new(Rng::with_seed(seed)),
             metrics: metrics.of(),
             payloads: metrics.of(),
-            traces,
-            source,
-            rules,
-            targets,
+            traces: Traces::default(),
+            source: Source::Cli,
+            rules: Rules::default(),
+            targets: WebhookTargets::default(),
         }
     }
 

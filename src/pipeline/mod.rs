@@ -32,7 +32,7 @@ pub(crate) use decide::paused_for;
 pub use decode::{decode, revision};
 pub use executor::Executor;
 pub use intake::{
-    DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, MAX_ITEMS, Prepared,
+    DEFAULT_ACCOUNT, DEFAULT_RESULT_KEY, Intake, IntakeError, IntakeParts, MAX_ITEMS, Prepared,
     REQUEST_OVERHEAD, SourceLabels, largest_json,
 };
 pub use metrics::{IntakeMetrics, Source, WorkerMetrics};

@@ -1,6 +1,6 @@
 //! Counts, traces and logs the steps of a process; nothing else of a step does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,15 @@ use tracing::{debug, error, info, warn};
 
 use super::metrics::{Outcome, StepResult, WorkerMetrics};
 use crate::traces::{StepTrace, Traces};
+use crate::webhook::Attempt;
 use ferry_store::{Claim, Committed};
 use ferry_types::domain::outcome::{PlatformError, Status};
-use ferry_types::domain::submission::{DeliveryResult, Reason, State, Submission, Transition};
+use ferry_types::domain::submission::{Reason, State, Submission, Transition, shown_origin};
 use ferry_types::domain::{Timestamp, until};
+use ferry_types::recurring::Recurring;
 
-/// Maximum number of different texts of the Platform that the log shows of each kind.
+/// Maximum number of different texts of the Platform that the log shows of each kind, and of receivers that
+/// fail at once.
 const MAX_SHOWN: usize = 100;
 
 /// Observes the steps of a process.
@@ -26,6 +29,8 @@ pub(super) struct StepObserver {
     unknown_statuses: Mutex<HashSet<String>>,
     /// Unreadable responses that were logged.
     unreadable: Mutex<HashSet<String>>,
+    /// Receivers of webhooks that fail at present.
+    failing_receivers: Mutex<HashMap<String, Recurring>>,
 }
 
 /// A step whose outcome the store has, or does not want.
@@ -42,8 +47,13 @@ pub(super) struct Recorded {
 
 impl StepObserver {
     pub(super) fn new(metrics: Arc<WorkerMetrics>, traces: Traces) -> Self {
-        let (unknown_statuses, unreadable) = (Mutex::default(), Mutex::default());
-        Self { metrics, traces, unknown_statuses, unreadable }
+        Self {
+            metrics,
+            traces,
+            unknown_statuses: Mutex::default(),
+            unreadable: Mutex::default(),
+            failing_receivers: Mutex::default(),
+        }
     }
 
     /// A step begins; returns its trace.
@@ -76,12 +86,25 @@ impl StepObserver {
         }
     }
 
+    /// A webhook was attempted. A receiver that fails is logged when that begins, and when it ends.
+    pub(super) fn attempted(&self, url: &str, attempt: &Attempt) {
+        let (receiver, mut failing) = (shown_origin(url), self.failing_receivers.lock());
+        if attempt.is_acknowledged() {
+            if let Some(failures) = failing.remove(&receiver) {
+                failures.worked(|failures| info!(failures, "webhooks reach `{receiver}` again"));
+            }
+        } else if failing.len() < MAX_SHOWN || failing.contains_key(&receiver) {
+            let failures = failing.entry(receiver.clone()).or_default();
+            failures.failed(|| warn!("webhooks do not reach `{receiver}`: {attempt}"));
+        }
+    }
+
     /// A webhook is not attempted again.
-    pub(super) fn abandoned(submission: &Submission, result: DeliveryResult) {
+    pub(super) fn abandoned(submission: &Submission, last: &Attempt) {
         warn!(
             submission.id = %submission.id,
-            "webhook delivery of `{}` abandoned: {}; `ferry webhooks redeliver {}` begins again",
-            submission.name, result.as_str(), submission.id
+            "webhook delivery of `{}` abandoned: {last}; `ferry webhooks redeliver {}` begins again",
+            submission.name, submission.id
         );
     }
 

@@ -28,7 +28,8 @@ use super::proxy::Proxy;
 use super::url::is_loopback;
 use super::wire::{Connection, TransportError, Wire, WireRequest, WireResponse, Wires};
 use crate::boot_clock::BootClock;
-use ferry_client::http::{self, Tls, root_cause};
+use ferry_client::http::{self, Tls};
+use ferry_types::causes::{chain, root_cause};
 use ferry_types::clock::{MonotonicClock, Sleep};
 
 /// Gateways keep an idle connection for a minute or more, and servers often for five seconds. A request
@@ -66,8 +67,8 @@ impl Wires {
         let api_url = account.api_url().map_err(invalid)?;
         let wire = |url: &Url| {
             let wire = HttpWire::new(limits, url).map_err(|error| {
-                let cause = root_cause(&error);
-                invalid(format!("{error}: {cause} (`platform_ca` names certificates to trust)"))
+                let error = chain(&error);
+                invalid(format!("{error} (`platform_ca` names certificates to trust)"))
             })?;
             Ok::<_, InvalidAccountError>(Arc::new(wire))
         };
@@ -241,6 +242,7 @@ fn has_cause<E: Error + 'static>(error: &legacy::Error, is: fn(&E) -> bool) -> b
     causes.filter_map(|cause| cause.downcast_ref()).any(is)
 }
 
+/// The last cause: the outer ones only repeat that a request failed.
 fn cause(error: &(dyn Error + 'static)) -> String {
     root_cause(error).to_string()
 }

@@ -18,6 +18,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::warn;
 
 use crate::metrics::Exemplar;
+use ferry_types::causes::chain;
 use ferry_types::domain::submission::{ReasonCode, State, StepKind, Submission};
 use ferry_types::domain::{SubmissionId, Timestamp, TraceParent};
 
@@ -113,10 +114,12 @@ impl Traces {
     /// Sends what is not sent yet, within a few seconds; nothing is sent from then on.
     pub async fn finish(&self) {
         let Some(Collector { provider, .. }) = self.0.clone() else { return };
-        let stopped =
-            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(LAST)).await;
-        if !matches!(stopped, Ok(Ok(()))) {
-            warn!("dropped traces at exit, not sent within {LAST:?}");
+        let stopped = tokio::task::spawn_blocking(move || {
+            provider.shutdown_with_timeout(LAST).map_err(|error| chain(&error))
+        });
+        let stopped = stopped.await.unwrap_or_else(|error| Err(error.to_string()));
+        if let Err(error) = stopped {
+            warn!(error, "dropped traces at exit");
         }
     }
 }

@@ -8,9 +8,9 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
+use ferry_client::http::{self, Authorities, Tls};
+use ferry_types::causes::chain;
 use ferry_types::recurring::Recurring;
-
-use ferry_client::http::{self, Authorities, Tls, root_cause};
 
 /// For a whole call of the collector.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,14 +22,14 @@ pub(super) fn exporter(collector: &str) -> Result<SpanExporter, String> {
     let is_plain = collector.starts_with("http://");
     let tls = if is_plain { Tls::Unused } else { Tls::Required(&authorities) };
     let client = http::client(tls, |builder| builder.timeout(TIMEOUT));
-    let client = client.map_err(|error| format!("{error}: {}", root_cause(&error)))?;
+    let client = client.map_err(|error| chain(&error))?;
     SpanExporter::builder()
         .with_http()
         .with_http_client(Exporter { client, runtime, failures: Recurring::default() })
         .with_endpoint(format!("{}/v1/traces", collector.trim_end_matches('/')))
         .with_timeout(TIMEOUT)
         .build()
-        .map_err(|error| error.to_string())
+        .map_err(|error| chain(&error))
 }
 
 /// The exporter has a thread of its own, and the client needs the runtime.
@@ -48,7 +48,7 @@ impl HttpClient for Exporter {
         let failure = match &sent {
             Ok(response) if response.status().is_success() => None,
             Ok(response) => Some(format!("it answered {}", response.status())),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(chain(error)),
         };
         match failure {
             Some(what) => {

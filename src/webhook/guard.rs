@@ -1,7 +1,6 @@
 //! The addresses that webhooks may go to: not this machine nor its network, unless the configuration
 //! allows it. A name is judged by the addresses that it resolves to when a connection is made.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -151,16 +150,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 pub(super) struct Guard(Arc<Rules>);
 
 /// A name has only addresses that messages must not go to.
-#[derive(Debug)]
-pub(super) struct BlockedAddressError;
-
-impl fmt::Display for BlockedAddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name leads to an address that is not public")
-    }
-}
-
-impl std::error::Error for BlockedAddressError {}
+#[derive(Debug, thiserror::Error)]
+#[error("its addresses are not public (`webhook_allow` allows others): {0:?}")]
+pub(super) struct BlockedAddressError(Vec<IpAddr>);
 
 impl Guard {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
@@ -175,10 +167,11 @@ impl Resolve for Guard {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             let any = rules.permits_host(name.as_str());
-            let permitted = found.into_iter().filter(|address| any || rules.permits(address.ip()));
-            let permitted: Vec<SocketAddr> = permitted.collect();
+            let permits = |address: &&SocketAddr| any || rules.permits(address.ip());
+            let permitted: Vec<SocketAddr> = found.iter().filter(permits).copied().collect();
             if permitted.is_empty() {
-                return Err(BlockedAddressError.into());
+                let blocked = found.iter().map(SocketAddr::ip).collect();
+                return Err(BlockedAddressError(blocked).into());
             }
             Ok(Box::new(permitted.into_iter()) as Addrs)
         })

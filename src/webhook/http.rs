@@ -1,6 +1,5 @@
 //! The way to receivers over HTTP. No body of a response is read.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use reqwest::{Client, Response, StatusCode};
 use super::guard::{BlockedAddressError, Guard, Rules};
 use super::wire::{Attempt, SignedMessage, WebhookWire};
 use ferry_client::http::{self, ClientError, Tls, retry_after};
+use ferry_types::causes::root_cause;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
 
@@ -46,7 +46,7 @@ impl WebhookWire for HttpWebhookWire {
             .body(message.body);
         match request.send().await {
             Ok(response) => attempt(&response, message.now),
-            Err(error) => Attempt::without_response(lost(&error)),
+            Err(error) => lost(&error.without_url()),
         }
     }
 }
@@ -58,6 +58,7 @@ fn attempt(response: &Response, now: Timestamp) -> Attempt {
         result: meaning(status),
         status: Some(status.as_u16()),
         retry_after: retry_after(response.headers(), now).filter(|_| asks),
+        cause: None,
     }
 }
 
@@ -71,17 +72,15 @@ fn meaning(status: StatusCode) -> DeliveryResult {
     }
 }
 
-fn lost(error: &reqwest::Error) -> DeliveryResult {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if inner.is::<BlockedAddressError>() {
-            return DeliveryResult::NotAllowed;
-        }
-        cause = inner.source();
-    }
-    if error.is_connect() || error.is_builder() {
+fn lost(error: &reqwest::Error) -> Attempt {
+    // The outer ones only repeat that a request failed.
+    let cause = root_cause(error);
+    let result = if cause.is::<BlockedAddressError>() {
+        DeliveryResult::NotAllowed
+    } else if error.is_connect() || error.is_builder() {
         DeliveryResult::NoConnection
     } else {
         DeliveryResult::NoResponse
-    }
+    };
+    Attempt::without_response(result, Some(cause.to_string()))
 }

@@ -112,11 +112,12 @@ impl Webhooks {
     async fn attempt(&self, message: &Message<'_>) -> Attempt {
         let secrets = self.targets.get(message.account).map(|receiver| receiver.secrets.as_slice());
         let Some(secrets) = secrets.filter(|secrets| !secrets.is_empty()) else {
-            return Attempt::without_response(DeliveryResult::NoSecret);
+            return Attempt::without_response(DeliveryResult::NoSecret, None);
         };
         // It may have been accepted under other rules.
-        let Ok(url) = self.rules.check(message.url) else {
-            return Attempt::without_response(DeliveryResult::NotAllowed);
+        let url = match self.rules.check(message.url) {
+            Ok(url) => url,
+            Err(why) => return Attempt::without_response(DeliveryResult::NotAllowed, Some(why)),
         };
         let read_again = |read: fn(&Secret<SigningKey>) -> bool| secrets.iter().map(read).max();
         read_again(Secret::refresh_if_old);

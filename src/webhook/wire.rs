@@ -41,7 +41,7 @@ impl fmt::Debug for SignedMessage {
 }
 
 /// An attempt to deliver a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The result.
     pub result: DeliveryResult,
@@ -49,11 +49,26 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The waiting time that a 429 or 503 asked for.
     pub retry_after: Option<Duration>,
+    /// The cause for which there was no response, without path and query of the URL.
+    pub cause: Option<String>,
 }
 
 impl Attempt {
     /// An attempt without a response.
-    pub(crate) const fn without_response(result: DeliveryResult) -> Self {
-        Self { result, status: None, retry_after: None }
+    pub const fn without_response(result: DeliveryResult, cause: Option<String>) -> Self {
+        Self { result, status: None, retry_after: None, cause }
+    }
+
+    /// True if the receiver wants no further attempt.
+    pub(crate) const fn is_acknowledged(&self) -> bool {
+        matches!(self.result, DeliveryResult::Delivered | DeliveryResult::Gone)
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.result.as_str())?;
+        self.status.iter().try_for_each(|status| write!(f, " ({status})"))?;
+        self.cause.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ferry_sim::{Endpoint, FaultKind};
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::submission::{OperatorAction, State, StepKind};
 
 use crate::acts::Act;
 use crate::backing::StoreKind;
@@ -15,7 +15,7 @@ use crate::planted::Planted;
 use crate::runs;
 use crate::scenario::Scenario;
 use crate::small::CallFault;
-use crate::trace::{Operation, Trace};
+use crate::trace::Trace;
 
 const UPLOAD: Destination = Destination::Platform(Endpoint::Upload);
 const POLL: Destination = Destination::Platform(Endpoint::Status);
@@ -97,8 +97,8 @@ impl History<'_> {
         self.does(Act::Answer(number));
     }
 
-    fn operates(&mut self, number: usize, operation: Operation) -> bool {
-        let done = self.operate(self.accepted[&number], operation);
+    fn operates(&mut self, number: usize, action: OperatorAction) -> bool {
+        let done = self.operate(self.accepted[&number], action);
         self.settle_calls();
         done
     }
@@ -115,7 +115,7 @@ fn an_upload_that_was_stored_unseen_is_known_to_the_next_of_its_name() {
         history.submit(1);
         history.next_has(UPLOAD, CallFault::Platform(FaultKind::StoredAndReset));
         history.does(Act::Start(0));
-        history.operates(0, Operation::Cancel);
+        history.operates(0, OperatorAction::Cancel);
         history.passes(5);
         let is_planted = history.saboteur.is(Planted::MarkForgotten);
         assert_eq!(history.state(1), if is_planted { State::Rejected } else { State::Held });
@@ -207,9 +207,9 @@ fn a_retry_overwrites_nothing_that_a_newer_submission_may_have_left() {
         history.submit(1);
         history.passes(1);
         assert_eq!(history.state(1), State::Processing);
-        history.operates(1, Operation::Cancel);
+        history.operates(1, OperatorAction::Cancel);
         assert_eq!(history.state(1), State::Cancelled);
-        assert!(!history.operates(0, Operation::Retry));
+        assert!(!history.operates(0, OperatorAction::Retry));
     };
     let change = |scenario: &mut Scenario| {
         scenario.deadline = Duration::from_secs(30);
@@ -222,7 +222,7 @@ fn a_retry_overwrites_nothing_that_a_newer_submission_may_have_left() {
 fn a_webhook_is_not_sent_under_a_lease_that_is_over() {
     let script = |history: &mut History<'_>| {
         history.submit(0);
-        history.operates(0, Operation::Cancel);
+        history.operates(0, OperatorAction::Cancel);
         for _ in StepKind::ALL {
             history.next_has(CLAIM, CallFault::Late);
         }

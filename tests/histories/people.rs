@@ -2,10 +2,10 @@
 
 use ferry_store::{Accepted, Deadline, NewSubmission, Payload, StoreError};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{Resolution, State, Submission};
+use ferry_types::domain::submission::{OperatorAction, Resolution, State, Submission};
 
 use crate::history::{ATTEMPTS, History};
-use crate::trace::{Answer, Event, Operation, SubmissionNumber};
+use crate::trace::{Answer, Event, SubmissionNumber};
 use crate::worker::account_name;
 
 const RESOLUTIONS: [Resolution; 3] = [Resolution::Retry, Resolution::Fail, Resolution::Overwrite];
@@ -83,23 +83,15 @@ impl History<'_> {
     }
 
     /// An operation, of which the store may say that a rule forbids it.
-    pub(crate) fn operate(&mut self, id: SubmissionId, operation: Operation) -> bool {
+    pub(crate) fn operate(&mut self, id: SubmissionId, action: OperatorAction) -> bool {
         let (store, deadline) = (self.office.store.clone(), self.scenario.deadline);
-        if operation == Operation::Retry {
+        if action == OperatorAction::Retry {
             self.saboteur.retrying(id);
         }
-        let result = self.office.run(async {
-            match operation {
-                Operation::Cancel => store.cancel(id).await,
-                Operation::Retry => store.retry(id, deadline).await,
-                Operation::Resolve(resolution) => store.resolve(id, resolution, deadline).await,
-                Operation::Redeliver => store.redeliver(id).await,
-                Operation::Refetch => store.refetch(id, deadline).await,
-            }
-        });
+        let result = self.office.run(store.operate(id, action, deadline));
         match result {
             Ok(_) => {
-                self.recorder.record(Event::Operated(self.numbers[&id], operation));
+                self.recorder.record(Event::Operated(self.numbers[&id], action));
                 self.observe(&[id]);
                 self.save();
                 true
@@ -108,7 +100,7 @@ impl History<'_> {
                 self.observe(&[id]);
                 false
             }
-            Err(error) => panic!("{operation:?}: {error}"),
+            Err(error) => panic!("{action:?}: {error}"),
         }
     }
 
@@ -119,7 +111,7 @@ impl History<'_> {
 
     pub(crate) fn cancel_one(&mut self) {
         let id = self.one_accepted().id;
-        self.operate(id, Operation::Cancel);
+        self.operate(id, OperatorAction::Cancel);
     }
 
     /// An operator does what the state of a submission permits, most often to one that needs it.
@@ -131,15 +123,15 @@ impl History<'_> {
         } else {
             self.choices.one(&needing)
         };
-        let resolution = Operation::Resolve(self.choices.one(&RESOLUTIONS));
-        let other = self.choices.one(&[Operation::Redeliver, Operation::Refetch]);
-        let operation = match submission.state {
+        let resolution = OperatorAction::Resolve(self.choices.one(&RESOLUTIONS));
+        let other = self.choices.one(&[OperatorAction::Redeliver, OperatorAction::Refetch]);
+        let action = match submission.state {
             State::Held => resolution,
-            State::Failed if self.choices.pick(4) < 3 => Operation::Retry,
+            State::Failed if self.choices.pick(4) < 3 => OperatorAction::Retry,
             state if state.is_final() => other,
-            _ => Operation::Cancel,
+            _ => OperatorAction::Cancel,
         };
-        self.operate(submission.id, operation);
+        self.operate(submission.id, action);
     }
 
     pub(crate) fn pause(&mut self) {
@@ -190,8 +182,8 @@ impl History<'_> {
             let is_drawn = *resolved <= self.scenario.resolutions;
             let resolution = if is_drawn { drawn } else { Resolution::Fail };
             // What is held after its upload has nothing to overwrite.
-            let done = self.operate(id, Operation::Resolve(resolution))
-                || self.operate(id, Operation::Resolve(Resolution::Fail));
+            let done = self.operate(id, OperatorAction::Resolve(resolution))
+                || self.operate(id, OperatorAction::Resolve(Resolution::Fail));
             assert!(done, "what is held can be resolved");
         }
     }

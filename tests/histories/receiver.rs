@@ -33,7 +33,7 @@ impl WebhookWire for ReceiverWire {
             }
             (attempt, Vec::new())
         };
-        let lost = |_| unanswered(DeliveryResult::NoResponse);
+        let lost = |_| Attempt::without_response(DeliveryResult::NoResponse, None);
         self.calls.call(self.worker, Destination::Receiver, work, lost).await
     }
 }
@@ -53,7 +53,10 @@ fn state(message: &SignedMessage) -> State {
 }
 
 fn response(fault: Option<&Fault>) -> Attempt {
-    let answered = |result, status| Attempt { result, status: Some(status), retry_after: None };
+    let answered = |result, status| Attempt {
+        status: Some(status),
+        ..Attempt::without_response(result, None)
+    };
     match fault {
         Some(Fault::Respond { .. } | Fault::RespondAfter { .. }) => {
             answered(DeliveryResult::ServerError, 500)
@@ -62,12 +65,8 @@ fn response(fault: Option<&Fault>) -> Attempt {
             retry_after: Some(Duration::from_secs_f64(*seconds)),
             ..answered(DeliveryResult::ClientError, 429)
         },
-        Some(Fault::ResetBefore) => unanswered(DeliveryResult::NoConnection),
+        Some(Fault::ResetBefore) => Attempt::without_response(DeliveryResult::NoConnection, None),
         Some(Fault::OddWord) => answered(DeliveryResult::Gone, 410),
         _ => answered(DeliveryResult::Delivered, 200),
     }
-}
-
-fn unanswered(result: DeliveryResult) -> Attempt {
-    Attempt { result, status: None, retry_after: None }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ferry_sim::Endpoint;
 use ferry_store::Committed;
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::submission::{Resolution, State, StepKind};
+use ferry_types::domain::submission::{OperatorAction, Resolution, State, StepKind};
 
-use crate::trace::{Answer, Event, Operation, Trace};
+use crate::trace::{Answer, Event, Trace};
 
 /// Names of the situations that a run must reach.
 const ALL: [&str; 31] = [
@@ -111,10 +111,10 @@ fn plain(event: &Event) -> Option<&'static str> {
         Event::Submitted { answer: Some(Answer::Conflict(_)), .. } => {
             "a conflict of an idempotency key"
         }
-        Event::Operated(_, Operation::Retry) => "a retry of an operator",
-        Event::Operated(_, Operation::Refetch) => "a refetch of an operator",
-        Event::Operated(_, Operation::Redeliver) => "a redelivery of an operator",
-        Event::Operated(_, Operation::Resolve(Resolution::Overwrite)) => {
+        Event::Operated(_, OperatorAction::Retry) => "a retry of an operator",
+        Event::Operated(_, OperatorAction::Refetch) => "a refetch of an operator",
+        Event::Operated(_, OperatorAction::Redeliver) => "a redelivery of an operator",
+        Event::Operated(_, OperatorAction::Resolve(Resolution::Overwrite)) => {
             "a resolution that overwrites"
         }
         Event::Paused(_) => "a paused account",

@@ -11,7 +11,7 @@ use ferry_store::{
     StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{Resolution, Submission, TimelineEntry};
+use ferry_types::domain::submission::{OperatorAction, Submission, TimelineEntry};
 use ferry_types::domain::{Heartbeat, SubmissionId};
 
 use crate::backing::Backing;
@@ -287,33 +287,17 @@ impl Store for WorkerStore {
         self.inner.store.resume(account).await
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
-        self.inner.store.cancel(id).await
-    }
-
-    async fn retry(&self, id: SubmissionId, deadline: Duration) -> Answer<SubmissionDetail> {
-        self.inner.store.retry(id, deadline).await
-    }
-
-    async fn refetch(&self, id: SubmissionId, deadline: Duration) -> Answer<SubmissionDetail> {
-        self.inner.store.refetch(id, deadline).await
-    }
-
-    async fn resolve(
+    async fn operate(
         &self,
         id: SubmissionId,
-        resolution: Resolution,
+        action: OperatorAction,
         deadline: Duration,
     ) -> Answer<SubmissionDetail> {
-        self.inner.store.resolve(id, resolution, deadline).await
+        self.inner.store.operate(id, action, deadline).await
     }
 
     async fn declare_ambiguous(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
         self.inner.store.declare_ambiguous(id).await
-    }
-
-    async fn redeliver(&self, id: SubmissionId) -> Answer<SubmissionDetail> {
-        self.inner.store.redeliver(id).await
     }
 
     async fn probe_write(&self) -> Answer<()> {

@@ -8,7 +8,7 @@ use ferry_store::{Accepted, Committed};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::limits::AccountLimits;
-use ferry_types::domain::submission::{Resolution, State, StepKind, WaitingFor};
+use ferry_types::domain::submission::{OperatorAction, State, StepKind, WaitingFor};
 
 /// Number of a worker process; each start has a new one.
 pub(crate) type WorkerNumber = usize;
@@ -79,7 +79,7 @@ pub(crate) enum Event {
         why: String,
     },
     /// An operator did something to a submission.
-    Operated(SubmissionNumber, Operation),
+    Operated(SubmissionNumber, OperatorAction),
     /// An operator paused, or resumed, an account.
     Paused(AccountNumber),
     Resumed(AccountNumber),
@@ -132,16 +132,6 @@ impl Answer {
             Accepted::Conflict(_) => Self::Conflict(number),
         }
     }
-}
-
-/// An operation of an operator on one submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operation {
-    Cancel,
-    Retry,
-    Resolve(Resolution),
-    Redeliver,
-    Refetch,
 }
 
 /// A submission as the store explains it, by the wall clock.

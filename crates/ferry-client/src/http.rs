@@ -113,15 +113,6 @@ fn base() -> ClientBuilder {
         .referer(false)
 }
 
-/// The innermost cause of an error: with `reqwest`, the outer ones only repeat that a request failed.
-pub fn root_cause<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
-}
-
 /// `Retry-After`, in seconds or as a date; anything else counts as absent. A date counts from that
 /// of the response itself, since the two clocks may differ, and from `now` if there is none.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ClientError;
 use super::http::{self, Authorities, Tls, retry_after};
+use ferry_types::causes::chain;
 use ferry_types::clock::{Clock as _, SystemClock};
 use ferry_types::contract::Problem;
 
@@ -199,7 +200,7 @@ fn client(base: &Url, authorities: &Authorities) -> Result<reqwest::Client, Clie
     let is_plain = base.scheme() == "http";
     let tls = if is_plain { Tls::Optional(authorities) } else { Tls::Required(authorities) };
     http::client(tls, |builder| builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT))
-        .map_err(|error| ClientError::Invalid(format!("{error}: {}", http::root_cause(&error))))
+        .map_err(|error| ClientError::Invalid(chain(&error)))
 }
 
 /// A header of an answer.
@@ -217,14 +218,7 @@ fn unreachable(error: reqwest::Error) -> AttemptError {
 
 /// The whole chain, without the URL: a query may hold a secret.
 pub(super) fn describe(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
+    chain(&error.without_url())
 }
 
 /// Delays between attempts: exponential, and not at the same moment as other clients.

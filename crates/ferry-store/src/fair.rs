@@ -166,7 +166,8 @@ pub(super) fn next(
 }
 
 /// An account that yields steps now.
-struct EligibleAccount {
+#[derive(Debug)]
+pub(super) struct EligibleAccount {
     name: String,
     /// Of these priorities, the most urgent first.
     priorities: Vec<Priority>,
@@ -183,7 +184,8 @@ pub(super) struct Taken {
     pub(super) requests: usize,
 }
 
-fn eligible(
+/// The accounts that yield steps now. `heads` are in the order of account and priority.
+pub(super) fn eligible(
     heads: &[NextDue],
     availability: &BTreeMap<String, Availability>,
     now: Timestamp,
@@ -217,18 +219,14 @@ fn eligible(
 }
 
 /// Takes up to `limit` steps that are due: every account gets an equal share, the most urgent of its steps
-/// first, and what some do not use is shared by the others. `heads` are in the order of account and priority;
+/// first, and what some do not use is shared by the others.
 /// `take` takes so many of one account and priority, as long as any of so many requests are left.
 pub(super) fn share<E>(
-    kind: StepKind,
-    limit: usize,
-    heads: &[NextDue],
-    availability: &BTreeMap<String, Availability>,
-    now: Timestamp,
+    &ClaimRequest { kind, limit, .. }: &ClaimRequest,
+    mut eligible: Vec<EligibleAccount>,
     turns: &mut RoundRobin,
     mut take: impl FnMut(&str, Priority, Taken) -> Result<Taken, E>,
 ) -> Result<(), E> {
-    let mut eligible = eligible(heads, availability, now);
     turns.sort(kind, &mut eligible);
     let mut left = limit;
     while !eligible.is_empty() && left > 0 {

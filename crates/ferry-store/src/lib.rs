@@ -17,6 +17,7 @@ mod listing;
 mod packing;
 mod processes;
 mod shown;
+mod stats;
 mod store_time;
 
 pub mod memory;
@@ -34,6 +35,7 @@ pub use error::{DamagedRecord, StoreError, UnwritableReason};
 pub use events::{Event, Events};
 pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail, most_looked_at};
 pub use processes::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
+pub use stats::{AccountStats, CheckResult, ServerState, Stats, StepStats};
 pub use wakeups::Wakeups;
 
 use std::collections::BTreeMap;
@@ -42,11 +44,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use ferry_types::domain::account::Health;
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, Resolution, State, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransitionError, OperatorAction, Resolution, State, StepKind, Submission, TimelineEntry,
+    Transition,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 
@@ -168,115 +170,6 @@ impl Rescued {
     }
 }
 
-/// Number of steps of one kind and one account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepStats {
-    /// The account.
-    pub account: String,
-    /// The kind of step.
-    pub kind: StepKind,
-    /// Due; they wait for a worker, a blocked account, or a predecessor.
-    pub ready: u64,
-    /// Those of the ready steps that do not wait for a predecessor.
-    pub runnable: u64,
-    /// Those of the ready and scheduled steps that do: only its end makes them run.
-    pub behind: u64,
-    /// Due later.
-    pub scheduled: u64,
-    /// With a worker.
-    pub running: u64,
-    /// Duration for which the oldest of the ready steps has been due.
-    pub oldest_ready: Option<Duration>,
-    /// The same of the runnable ones.
-    pub oldest_runnable: Option<Duration>,
-}
-
-impl StepStats {
-    /// Number of steps that probe the Platform by themselves. One behind a predecessor does not: the
-    /// predecessor may be held.
-    pub fn probes(&self) -> u64 {
-        let all = self.ready + self.scheduled + self.running;
-        if self.kind.calls_platform() { all.saturating_sub(self.behind) } else { 0 }
-    }
-
-    /// Stats of an account without a step of the kind.
-    pub fn none(account: &str, kind: StepKind) -> Self {
-        let account = account.to_owned();
-        let (ready, runnable, behind, scheduled, running) = (0, 0, 0, 0, 0);
-        let (oldest_ready, oldest_runnable) = (None, None);
-        Self {
-            account,
-            kind,
-            ready,
-            runnable,
-            behind,
-            scheduled,
-            running,
-            oldest_ready,
-            oldest_runnable,
-        }
-    }
-}
-
-/// An account as the store knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountStats {
-    /// Its short name.
-    pub account: String,
-    /// Its health.
-    pub health: Health,
-    /// Submissions by state; states without any are left out.
-    pub states: BTreeMap<State, u64>,
-}
-
-/// Contents of the store in numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// By account and step.
-    pub steps: Vec<StepStats>,
-    /// By account.
-    pub accounts: Vec<AccountStats>,
-}
-
-impl Stats {
-    /// The submissions in `state`, of all accounts.
-    pub fn count(&self, state: State) -> u64 {
-        self.accounts.iter().filter_map(|account| account.states.get(&state)).sum()
-    }
-
-    /// The submissions that are not final and not held: those that workers still have to do with.
-    pub fn unfinished(&self) -> u64 {
-        let states = State::ALL.into_iter().filter(|s| !s.is_final() && *s != State::Held);
-        states.map(|state| self.count(state)).sum()
-    }
-}
-
-/// The memory, the append-only file and the replicas of a Redis server, as it reports them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServerState {
-    /// Bytes that it uses.
-    pub memory: u64,
-    /// Bytes that it may use; none if they are not limited.
-    pub memory_limit: Option<u64>,
-    /// Bytes of its append-only file; none if it writes none, or could not write it.
-    pub aof: Option<u64>,
-    /// Connected replicas.
-    pub replicas: u64,
-    /// Bytes by which the last of them is behind.
-    pub replica_lag: u64,
-}
-
-/// Something that `ferry doctor` has to say about a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckResult {
-    /// True if the check passed.
-    pub ok: bool,
-    /// Subject of the check and the finding.
-    pub text: String,
-    /// Way out. A note if `ok`: something could not be checked.
-    pub hint: Option<String>,
-}
-
 /// Keeps submissions and leases out their steps.
 ///
 /// Every method is atomic, and durable when it returns. None is slower for a longer backlog than
@@ -370,8 +263,19 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Ends a pause, a throttling and an open circuit breaker. Returns `true` if there was any.
     async fn resume(&self, account: &str) -> Result<bool, StoreError>;
 
+    /// Changes a submission by an action of an operator ([`OperatorAction::apply`]); one that continues has
+    /// another `deadline`. The five methods below name the actions.
+    async fn operate(
+        &self,
+        id: SubmissionId,
+        action: OperatorAction,
+        deadline: Duration,
+    ) -> Result<SubmissionDetail, StoreError>;
+
     /// Cancels a submission: at once or, if a step of it is running, as soon as that ends.
-    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
+    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, OperatorAction::Cancel, Duration::ZERO).await
+    }
 
     /// Resumes a failed submission where it stopped, for another `deadline`. It queues behind an earlier
     /// one of its name; an error while a newer one is unfinished, or if its upload could overwrite that of
@@ -380,7 +284,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         &self,
         id: SubmissionId,
         deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError>;
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, OperatorAction::Retry, deadline).await
+    }
 
     /// Fetches results or feedback of a final submission again, within another `deadline`. The state stays
     /// what it is, unless the Platform's verdict was not known before.
@@ -388,7 +294,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         &self,
         id: SubmissionId,
         deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError>;
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, OperatorAction::Refetch, deadline).await
+    }
 
     /// Decides about a held submission, for another `deadline` if it is resumed.
     async fn resolve(
@@ -396,14 +304,18 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         id: SubmissionId,
         resolution: Resolution,
         deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError>;
-
-    /// Declares an unfinished submission ambiguous, after the store went back in time.
-    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
+    ) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, OperatorAction::Resolve(resolution), deadline).await
+    }
 
     /// Schedules the webhook of a final submission, even if it was delivered before. Fails if the
     /// submission has no webhook.
-    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
+    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
+        self.operate(id, OperatorAction::Redeliver, Duration::ZERO).await
+    }
+
+    /// Declares an unfinished submission ambiguous, after the store went back in time.
+    async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
     /// `retention`, at most a few hundred a call; answers how many.

@@ -23,6 +23,7 @@
 pub mod domain;
 
 // L1: foundations
+pub mod causes;
 pub mod clock;
 pub mod contract;
 pub mod recurring;

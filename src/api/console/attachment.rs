@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
+use crate::content_type::{content_type, media_type};
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::is_invisible;
 
@@ -29,8 +30,7 @@ pub(super) enum Part<'a> {
 
 /// The response as a file to save.
 pub(super) fn attached(mut response: Response, dataset: &str, part: Part<'_>) -> Response {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let name = file_name(dataset, part, ending(kind));
+    let name = file_name(dataset, part, ending(content_type(response.headers())));
     let attachment = HeaderValue::from_str(&disposition(&name));
     let attachment = attachment.unwrap_or(HeaderValue::from_static("attachment"));
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
@@ -38,9 +38,8 @@ pub(super) fn attached(mut response: Response, dataset: &str, part: Part<'_>) ->
 }
 
 /// The ending of a type. The Platform chooses the type: none of these is run by a click.
-fn ending(content_type: Option<&str>) -> &'static str {
-    let essence = content_type.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
-    match essence.unwrap_or_default().to_ascii_lowercase().as_str() {
+fn ending(content_type: &str) -> &'static str {
+    match &*media_type(content_type) {
         "text/csv" | "application/csv" => "csv",
         "text/tab-separated-values" => "tsv",
         "application/json" => "json",
@@ -114,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_file_is_named_by_its_dataset_and_its_part() {
-        let name = |part, kind| file_name("march", part, ending(kind));
+        let name =
+            |part, kind: Option<&str>| file_name("march", part, ending(kind.unwrap_or_default()));
         assert_eq!(name(Part::Data, None), "march.csv");
         assert_eq!(name(Part::Events, None), "march.events.csv");
         assert_eq!(name(Part::WithFeedback(Table::Data), None), "march.with-feedback.csv");

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
-use axum::http::header;
 use axum::response::Response;
 
 use super::super::body::{json_within, receive};
@@ -24,6 +23,7 @@ use super::reader::Reader;
 use super::respond::{page, see};
 use super::typed::Typed;
 use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
+use crate::content_type::content_type;
 use crate::pipeline::{SourceLabels, decode};
 use ferry_store::{SubmissionDetail, compute};
 use ferry_types::contract::SubmissionView;
@@ -72,8 +72,7 @@ impl FromRequest<Arc<Shared>> for Sent {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if let Ok(boundary) = multer::parse_boundary(kind.unwrap_or_default()) {
+        if let Ok(boundary) = multer::parse_boundary(content_type(&parts.headers)) {
             let received = receive(shared, &parts, body, shared.parts.limits.raw_body()).await?;
             let form = multipart(received.bytes, boundary, MOST_BESIDE_FILES, 1).await?;
             return read_copies(form, received.memory);

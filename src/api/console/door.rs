@@ -1,13 +1,14 @@
 //! Admission to the console: of the caller of a session, and of no page of another site.
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::super::auth;
 use super::super::caller::Caller;
-use super::super::client_addr::SocketPeer;
+use super::super::client_addr::{SocketPeer, scheme};
 use super::super::error::ApiError;
 use super::super::role::Role;
+use super::super::sender::Sender;
 use super::super::shared::Shared;
 use super::mode::ConsoleMode;
 use super::session::Session;
@@ -20,9 +21,6 @@ const PLAIN_COOKIE: &str = "ferry";
 
 /// The cookie of the preferences.
 pub(in crate::api) const PREFERENCES: &str = "ferry_view";
-
-/// The header in which browsers say whose page sent a request.
-pub(super) const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The longest age that browsers allow, in seconds.
 const LONGEST_AGE: u32 = 34_560_000;
@@ -54,7 +52,7 @@ impl Visit {
     pub(in crate::api) fn of(shared: &Shared, request: &Request) -> Result<Self, ApiError> {
         let headers = request.headers();
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        if !is_safe && !is_own_page(headers) {
+        if !is_safe && Sender::of(headers) != Sender::ThisServer {
             let what = "this request does not come from a page of this server; open the console, \
                         and act there";
             return Err(ApiError::new(ProblemKind::Forbidden, what));
@@ -130,18 +128,6 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a s
     pairs.filter(move |(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }
 
-/// True if a browser says that a page of this server sent the request. Old browsers, and plain HTTP beyond
-/// this machine, say only the origin.
-fn is_own_page(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    if let Some(site) = text(SITE) {
-        return site == "same-origin";
-    }
-    let host = text(header::HOST).filter(|host| !host.is_empty());
-    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    matches!((origin, host), (Some((_, origin)), Some(host)) if origin == host)
-}
-
 /// True if TLS protects the request up to here, or up to a trusted proxy that says so.
 fn is_secure(shared: &Shared, request: &Request) -> bool {
     if matches!(request.extensions().get(), Some(Secured(true))) {
@@ -152,51 +138,17 @@ fn is_secure(shared: &Shared, request: &Request) -> bool {
     if !peer.is_some_and(|peer| peer.is_trusted(trusted)) {
         return false;
     }
-    let last = |name: &str| -> Option<String> {
-        let line = request.headers().get_all(name).iter().next_back()?.to_str().ok()?;
-        Some(line.rsplit(',').next().unwrap_or_default().trim().to_ascii_lowercase())
-    };
-    match (last("x-forwarded-proto"), last("forwarded")) {
-        (Some(proto), _) => proto == "https",
-        (None, Some(forwarded)) => {
-            forwarded.split(';').filter_map(|pair| pair.split_once('=')).any(|(name, value)| {
-                name.trim() == "proto" && value.trim().trim_matches('"') == "https"
-            })
-        }
-        (None, None) => false,
-    }
+    scheme(request.headers()).as_deref() == Some("https")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let line = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
-        };
-        lines.iter().map(line).collect()
-    }
-
-    #[test]
-    fn only_a_page_of_the_server_itself_may_change_something() {
-        let is_own = |lines: &[_]| is_own_page(&headers(lines));
-        let host = ("host", "ferry.example:8600");
-        let own = ("origin", "https://ferry.example:8600");
-        assert!(is_own(&[("sec-fetch-site", "same-origin"), host]));
-        assert!(is_own(&[host, own]));
-        assert!(!is_own(&[host]));
-        assert!(!is_own(&[host, ("origin", "https://ferry.example")]));
-        assert!(!is_own(&[host, ("origin", "null")]));
-        assert!(!is_own(&[own]));
-        for site in ["cross-site", "same-site", "none", ""] {
-            assert!(!is_own(&[("sec-fetch-site", site), host, own]), "{site}");
-        }
-    }
-
     #[test]
     fn every_cookie_of_a_name_is_read_and_no_other() {
-        let headers = headers(&[("cookie", "a=1; ferry=x; ferryx=y"), ("cookie", "ferry=z=1")]);
+        let lines = ["a=1; ferry=x; ferryx=y", "ferry=z=1"].map(HeaderValue::from_static);
+        let headers = lines.map(|line| (header::COOKIE, line)).into_iter().collect();
         let found: Vec<&str> = cookies(&headers, "ferry").collect();
         assert_eq!(found, ["x", "z=1"]);
     }

@@ -12,6 +12,7 @@ use super::super::body::receive;
 use super::super::error::ApiError;
 use super::super::query::{self, PairError, Pairs};
 use super::super::shared::Shared;
+use crate::content_type::{content_type, media_type};
 use ferry_types::contract::ProblemKind;
 
 /// The largest form.
@@ -89,10 +90,8 @@ impl<T: DeserializeOwned> Form<T> {
 
 /// Returns an error unless a form is sent: browsers send them with one type, and compress none.
 pub(super) fn is_form(headers: &HeaderMap) -> Result<(), ApiError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let unsupported = |what| Err(ApiError::new(ProblemKind::UnsupportedMediaType, what));
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+    if media_type(content_type(headers)) != "application/x-www-form-urlencoded" {
         return unsupported("expected `application/x-www-form-urlencoded`");
     }
     if headers.contains_key(header::CONTENT_ENCODING) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
 
 use super::super::body::receive;
 use super::super::body_memory::MemoryPermit;
@@ -16,7 +15,9 @@ use super::reader::Reader;
 use super::submissions::in_utc;
 use super::typed::Typed;
 use crate::console::{NewFields, NewPage};
+use crate::content_type::content_type;
 use crate::pipeline::{Prepared, SourceLabels};
+use ferry_types::causes::chain;
 use ferry_types::contract::{ProblemKind, SubmissionRequest, ValidateView};
 
 /// The most fields of the form.
@@ -50,9 +51,8 @@ impl FromRequest<Arc<Shared>> for Sent {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|_| {
-            let what = "expected `multipart/form-data`";
+        let boundary = multer::parse_boundary(content_type(&parts.headers)).map_err(|error| {
+            let what = format!("expected `multipart/form-data`: {}", chain(&error));
             ApiError::new(ProblemKind::UnsupportedMediaType, what)
         })?;
         let limit = shared.parts.limits.raw_body();

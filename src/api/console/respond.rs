@@ -8,8 +8,9 @@ use tracing::error;
 
 use super::super::caller::Caller;
 use super::super::error::ApiError;
+use super::super::sender::SITE;
 use super::super::shared::Shared;
-use super::door::{SITE, Visit};
+use super::door::Visit;
 use super::reader::viewer;
 use crate::console::{Frame, ProblemPage};
 use ferry_types::contract::{Problem, ProblemKind};

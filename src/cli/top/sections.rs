@@ -141,7 +141,7 @@ fn draw_steps(frame: &mut Frame<'_>, reading: &Reading, area: Rect) {
     };
     let titles = ["STEP"].into_iter().chain(COUNTS).map(str::to_owned);
     let rows = StepKind::ALL.into_iter().map(row);
-    table(frame, rows, &[25, 7, 6, 9], titles, None, area);
+    table(frame, area, (titles, &[25, 7, 6, 9]), rows, None);
 }
 
 fn draw_accounts(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: Rect) {
@@ -160,7 +160,7 @@ fn draw_accounts(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: 
     let titles = titles.chain(COUNTS.map(str::to_owned)).chain(["NOW".to_owned()]);
     let widths = [14, 10, 7, 6, 9, 8];
     let place = Some(model.place()).filter(|place| *place < accounts.len());
-    table(frame, accounts.iter().map(row), &widths, titles, place, area);
+    table(frame, area, (titles, &widths), accounts.iter().map(row), place);
 }
 
 fn draw_failures(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: Rect) {
@@ -181,7 +181,7 @@ fn draw_failures(frame: &mut Frame<'_>, model: &Model, reading: &Reading, area: 
     let widths: Vec<u16> = is_wide.then_some(ID).into_iter().chain([15, 8, 20]).collect();
     let before = reading.stats.accounts.len();
     let place = model.place().checked_sub(before);
-    table(frame, reading.failures.iter().map(row), &widths, titles, place, area);
+    table(frame, area, (titles, &widths), reading.failures.iter().map(row), place);
 }
 
 fn plain(cells: impl IntoIterator<Item = String>) -> Cells {
@@ -195,11 +195,10 @@ const CURSOR: &str = "> ";
 /// column has the room that the `widths` of those before leave. A text that has no room ends in `…`.
 fn table(
     frame: &mut Frame<'_>,
-    rows: impl Iterator<Item = Cells>,
-    widths: &[u16],
-    titles: impl IntoIterator<Item = String>,
-    place: Option<usize>,
     area: Rect,
+    (titles, widths): (impl IntoIterator<Item = String>, &[u16]),
+    rows: impl Iterator<Item = Cells>,
+    place: Option<usize>,
 ) {
     let before = widths.iter().map(|width| width + 1).sum::<u16>() + CURSOR.len() as u16;
     let last = area.width.saturating_sub(before);

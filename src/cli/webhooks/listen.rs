@@ -26,6 +26,7 @@ use crate::listener::BoundedListener;
 use crate::shutdown::Shutdown;
 use crate::webhook::SigningKey;
 use crate::words;
+use ferry_types::causes::chain;
 use ferry_types::clock::{Clock, SystemClock};
 
 /// Longest difference between the time in a webhook and the clock, in seconds.
@@ -175,8 +176,9 @@ impl Receiver {
         let seconds = signed.time()?;
         let whole = timeout(CLIENT_TIMEOUT, to_bytes(body, LARGEST)).await;
         let whole = whole.map_err(|_| "its body took too long to arrive")?;
-        let body =
-            whole.map_err(|_| format!("its body broke off, or is larger than {LARGEST} bytes"))?;
+        let body = whole.map_err(|error| {
+            format!("its body broke off, or is larger than {LARGEST} bytes: {}", chain(&error))
+        })?;
         let body = std::str::from_utf8(&body).map_err(|_| "its body is not UTF-8")?;
         if !self.keys.iter().any(|key| key.verifies(signed.id, seconds, body, signed.signatures)) {
             return Err("no signature is of this secret".to_owned());

@@ -64,13 +64,15 @@ impl Test {
         let (url, message_id) = (self.url.as_str(), format!("test-{id}"));
         let message = Message { account: &account, url, id: &message_id, now, body };
         let attempt = webhooks.send(message).await;
-        let (result, receiver) = (attempt.result, shown_origin(url));
+        let result = attempt.result;
         if ui.json {
-            let status = attempt.status;
-            ui.object(&json!({ "id": message_id, "result": result.as_str(), "status": status }))?;
+            let (status, cause) = (attempt.status, attempt.cause);
+            let result = result.as_str();
+            ui.object(
+                &json!({ "id": message_id, "result": result, "status": status, "cause": cause }),
+            )?;
         } else {
-            let status = attempt.status.map(|status| format!(" ({status})")).unwrap_or_default();
-            ui.out(format!("{receiver}: {}{status}", result.as_str()))?;
+            ui.out(format!("{}: {attempt}", shown_origin(url)))?;
         }
         Ok(if result == DeliveryResult::Delivered { Exit::Done } else { Exit::Failed })
     }

@@ -13,7 +13,9 @@ use super::*;
 use crate::pipeline::collect::{Collected, after_collect};
 use crate::pipeline::policy::AmbiguousUpload;
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{FEEDBACK_KEY, Lasting, State, SubmissionParts};
+use ferry_types::domain::submission::{
+    DeliveryResult, FEEDBACK_KEY, Lasting, State, SubmissionParts,
+};
 use ferry_types::domain::{SubmissionId, later, timestamp};
 
 const DEADLINE: i64 = 1_000_000;
@@ -70,7 +72,7 @@ fn after(
         StepKind::Upload => after_upload(context, response.map(|_| "token".to_owned())),
         StepKind::Poll => after_poll(context, response),
         StepKind::Collect => after_collect(context, collected(response.map(drop))),
-        StepKind::Deliver => after_delivery(context, attempt(204, None)),
+        StepKind::Deliver => after_delivery(context, &attempt(204, None)),
     }
 }
 
@@ -78,7 +80,7 @@ fn attempt(status: u16, retry_after: Option<u64>) -> Attempt {
     let result =
         if status == 204 { DeliveryResult::Delivered } else { DeliveryResult::ServerError };
     let retry_after = retry_after.map(Duration::from_secs);
-    Attempt { result, status: Some(status), retry_after }
+    Attempt { result, status: Some(status), retry_after, cause: None }
 }
 
 fn collected(response: Result<(), PlatformError>) -> Collected {

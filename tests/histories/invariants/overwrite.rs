@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ferry_sim::Effect;
-use ferry_types::domain::submission::{Resolution, State};
+use ferry_types::domain::submission::{OperatorAction, Resolution, State};
 
 use super::acceptance::Acceptance;
 use super::uploads::Uploads;
-use crate::trace::{Event, Operation, SubmissionNumber, Trace};
+use crate::trace::{Event, SubmissionNumber, Trace};
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
     let (acceptance, mut uploads) = (Acceptance::of(trace), Uploads::default());
@@ -20,7 +20,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
     for entry in &trace.entries {
         let Some(upload) = uploads.read(trace, &entry.event) else {
             match &entry.event {
-                Event::Operated(of, Operation::Resolve(Resolution::Overwrite)) => {
+                Event::Operated(of, OperatorAction::Resolve(Resolution::Overwrite)) => {
                     permitted.insert(*of);
                 }
                 Event::Changed { of, state, .. } if !entry.is_undone => {

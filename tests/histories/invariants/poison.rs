@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use ferry_store::Committed;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{OperatorAction, State};
 
-use crate::trace::{Event, Operation, SubmissionNumber, Trace};
+use crate::trace::{Event, SubmissionNumber, Trace};
 
 const MOST: u32 = 5;
 
@@ -29,10 +29,10 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
             | Event::Changed { of, state: State::Failed | State::Cancelled, .. }
             | Event::Operated(
                 of,
-                Operation::Retry
-                | Operation::Resolve(_)
-                | Operation::Refetch
-                | Operation::Redeliver,
+                OperatorAction::Retry
+                | OperatorAction::Resolve(_)
+                | OperatorAction::Refetch
+                | OperatorAction::Redeliver,
             ) => {
                 claims.remove(of);
             }

@@ -130,8 +130,12 @@ fn undelivered_webhooks_are_listed_and_delivered_again() {
     };
     assert_eq!(webhooks(), "  webhooks: 1 waits for a delivery");
     let worker = ferry.run(&["worker", "--until-idle"]).ok();
-    let next = format!("abandoned: no_connection; `ferry webhooks redeliver {id}` begins again");
+    let connection_refused = "no_connection: Connection refused (os error 111)";
+    let next =
+        format!("abandoned: {connection_refused}; `ferry webhooks redeliver {id}` begins again");
     assert!(worker.stderr.contains(&next), "{}", worker.stderr);
+    let begin = format!("webhooks do not reach `http://127.0.0.1:9`: {connection_refused}");
+    assert!(worker.stderr.contains(&begin), "{}", worker.stderr);
     assert_eq!(webhooks(), "  webhooks: 1 abandoned");
     assert_eq!(ferry.run(&["list", "--webhook", "failed"]).ok().ids(), [id.as_str()]);
     let again = ["webhooks", "redeliver", "--webhook", "failed", "--yes"];

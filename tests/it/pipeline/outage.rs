@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use ferry::pipeline::{Intake, IntakeParts, SourceLabels};
 use ferry_sim::{Credentials, Endpoint, Fault, RetryAfter, SimConfig};
 use ferry_types::contract::{SubmissionView, WaitingFor};
 use ferry_types::domain::account::BlockReason;
@@ -218,17 +219,16 @@ async fn a_failed_submission_that_is_retried_resumes_at_the_step_where_it_stoppe
 #[tokio::test]
 async fn a_submission_of_an_account_that_is_not_configured_waits() {
     let world = World::start(prompt(), &[]).await;
-    let intake = ferry::pipeline::Intake::new(
-        world.app.store.clone(),
-        world.app.clock.clone(),
-        ["elsewhere".to_owned()].into(),
-        Duration::from_mins(1),
-        1 << 20,
-        1,
-        &world.app.metrics,
-    );
-    let prepared =
-        intake.prepare(dataset("foreign"), &ferry::pipeline::SourceLabels::default()).unwrap();
+    let intake = Intake::new(IntakeParts {
+        store: world.app.store.clone(),
+        clock: world.app.clock.clone(),
+        accounts: ["elsewhere".to_owned()].into(),
+        deadline: Duration::from_mins(1),
+        max_dataset_bytes: 1 << 20,
+        seed: 1,
+        metrics: &world.app.metrics,
+    });
+    let prepared = intake.prepare(dataset("foreign"), &SourceLabels::default()).unwrap();
     let id = prepared.new.id;
     intake.accept(vec![prepared.new]).await.unwrap();
     let view = world.until(id, |view| view.reason.is_some()).await;

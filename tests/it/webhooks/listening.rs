@@ -61,6 +61,10 @@ fn an_example_is_verified_with_the_configured_secret_and_rejected_with_another()
     assert_eq!((&denied[0]["result"], &denied[0]["status"]), (&"client_error".into(), &400.into()));
     other.await_stderr("no signature is of this secret");
     assert_eq!(other.stdout(), "");
+    let nowhere = sender.run(&["webhooks", "test", "http://127.0.0.1:9/"]).exits(1);
+    let connection_refused =
+        "http://127.0.0.1:9: no_connection: Connection refused (os error 111)\n";
+    assert_eq!(nowhere.stdout, connection_refused);
 }
 
 #[test]

@@ -22,29 +22,23 @@ impl Data {
         let availability = self.availability(&heads, request, policy, now);
         let mut turns = std::mem::take(&mut self.turns);
         let mut claims = Vec::new();
-        let Ok(()) = fair::share::<Infallible>(
-            request.kind,
-            request.limit,
-            &heads,
-            &availability,
-            now,
-            &mut turns,
-            |account, priority, limit| {
-                let due = self.due(request.kind, account, priority, now);
-                let mut taken = Taken::default();
-                for seq in due.into_iter().take(limit.steps) {
-                    if taken.requests >= limit.requests {
-                        break;
-                    }
-                    taken.steps += 1;
-                    if let Some(claim) = self.lease(seq, request, now, id) {
-                        taken.requests += claim.submission.requests(request.kind);
-                        claims.push(claim);
-                    }
+        let take = |account: &str, priority, limit: Taken| {
+            let due = self.due(request.kind, account, priority, now);
+            let mut taken = Taken::default();
+            for seq in due.into_iter().take(limit.steps) {
+                if taken.requests >= limit.requests {
+                    break;
                 }
-                Ok(taken)
-            },
-        );
+                taken.steps += 1;
+                if let Some(claim) = self.lease(seq, request, now, id) {
+                    taken.requests += claim.submission.requests(request.kind);
+                    claims.push(claim);
+                }
+            }
+            Ok(taken)
+        };
+        let eligible = fair::eligible(&heads, &availability, now);
+        let Ok(()) = fair::share::<Infallible>(request, eligible, &mut turns, take);
         self.turns = turns;
         self.spend(request, &claims, now);
         let heads = self.heads(request.kind);

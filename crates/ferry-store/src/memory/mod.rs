@@ -25,7 +25,7 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, LifecycleError, Resolution, Ruled, SameName, State, Submission,
+    IllegalTransitionError, LifecycleError, OperatorAction, Ruled, SameName, State, Submission,
     SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, later};
@@ -108,7 +108,7 @@ impl MemoryStore {
     }
 
     /// Changes a submission by a rule that an operator asked for.
-    fn operate(
+    fn rule(
         &self,
         id: SubmissionId,
         rule: impl FnOnce(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
@@ -276,41 +276,19 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.cancel(now))
-    }
-
-    async fn retry(
+    async fn operate(
         &self,
         id: SubmissionId,
+        action: OperatorAction,
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
-    }
-
-    async fn refetch(
-        &self,
-        id: SubmissionId,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.refetch(deadline, now))
-    }
-
-    async fn resolve(
-        &self,
-        id: SubmissionId,
-        resolution: Resolution,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now))
+        self.rule(id, |submission, same_name, now| {
+            action.apply(submission, same_name, deadline, now)
+        })
     }
 
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.declare_ambiguous(now))
-    }
-
-    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.redeliver(now))
+        self.rule(id, |submission, _, now| submission.declare_ambiguous(now))
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

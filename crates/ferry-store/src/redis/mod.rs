@@ -21,6 +21,7 @@ mod leases;
 mod listen;
 mod missing_rights;
 mod owned;
+mod pages;
 mod processes;
 mod pushed;
 mod read;
@@ -50,7 +51,6 @@ use redis::Value;
 use tokio::task::AbortHandle;
 
 use super::compression::compute;
-use super::listing::Listing;
 use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
@@ -64,7 +64,7 @@ use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
+    LifecycleError, OperatorAction, Ruled, SameName, Submission, TimelineEntry,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 use owned::OwnedSteps;
@@ -87,9 +87,6 @@ const LEASES: usize = 500;
 
 /// Events that one script reads.
 const EVENTS: usize = 1000;
-
-/// Accounts that one script counts for.
-const ACCOUNTS: usize = 100;
 
 /// A store on a Redis server.
 #[derive(Debug)]
@@ -218,7 +215,7 @@ impl RedisStore {
     }
 
     /// Changes a submission by a rule, and shows it.
-    async fn operate(
+    async fn rule(
         &self,
         id: SubmissionId,
         rule: impl Fn(&mut Submission, &SameName, Timestamp) -> Ruled<LifecycleError>,
@@ -352,51 +349,15 @@ impl Store for RedisStore {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let script = &self.scripts.list;
-        let mut listing = Listing::new(limit);
-        let mut below = after.map(|Cursor(seq)| seq);
-        loop {
-            let script_call = self.script_call(script);
-            let script_call = read::describe_list(script_call, filter, below, listing.wanted());
-            let response = self.run(script, script_call).await;
-            let part = response.and_then(|response| read::part(response, filter, &self.health));
-            let (part, rest) = self.with_location(part)?;
-            let mut part = part.into_iter();
-            while !listing.is_full()
-                && let Some((seq, listed)) = part.next()
-            {
-                listing.look(seq, listed);
-            }
-            let is_end = rest.is_none() && part.len() == 0;
-            if is_end || listing.is_full() {
-                return Ok(listing.into_page(is_end));
-            }
-            below = rest;
-        }
+        self.with_location(self.page(filter, after, limit).await)
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
-        let script = &self.scripts.stats;
-        let (mut stats, mut after) = (Stats::default(), Vec::new());
-        loop {
-            let script_call = self.script_call(script);
-            let script_call = read::describe_stats(script_call, None, &after, ACCOUNTS);
-            let response = self.run(script, script_call).await;
-            let page = response.and_then(|response| read::stats(response, ACCOUNTS));
-            let page = self.with_location(page)?;
-            stats.steps.extend(page.stats.steps);
-            stats.accounts.extend(page.stats.accounts);
-            let Some(next) = page.next else { return Ok(stats) };
-            after = next;
-        }
+        self.with_location(self.all_stats().await)
     }
 
     async fn stats_of(&self, account: &str) -> Result<Stats, StoreError> {
-        let script = &self.scripts.stats;
-        let script_call = read::describe_stats(self.script_call(script), Some(account), &[], 1);
-        let response = self.run(script, script_call).await;
-        let page = self.with_location(response.and_then(|response| read::stats(response, 1)))?;
-        Ok(page.stats)
+        self.with_location(self.stats_of_one(account).await)
     }
 
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError> {
@@ -415,42 +376,20 @@ impl Store for RedisStore {
         }
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.cancel(now)).await
-    }
-
-    async fn retry(
+    async fn operate(
         &self,
         id: SubmissionId,
+        action: OperatorAction,
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, same_name, now| submission.retry(same_name, deadline, now))
-            .await
-    }
-
-    async fn refetch(
-        &self,
-        id: SubmissionId,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.refetch(deadline, now)).await
-    }
-
-    async fn resolve(
-        &self,
-        id: SubmissionId,
-        resolution: Resolution,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.resolve(resolution, deadline, now)).await
+        self.rule(id, |submission, same_name, now| {
+            action.apply(submission, same_name, deadline, now)
+        })
+        .await
     }
 
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.declare_ambiguous(now)).await
-    }
-
-    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, |submission, _, now| submission.redeliver(now)).await
+        self.rule(id, |submission, _, now| submission.declare_ambiguous(now)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

@@ -15,28 +15,19 @@ use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::submission::{Priority, StepKind};
 use ferry_types::domain::{Timestamp, until};
 
-/// Leases what is due at `now`.
+/// Leases what is due. The accounts take `turns`.
 pub(super) fn claim(
     connection: &Connection,
     effects: &mut Effects,
-    request: &ClaimRequest,
-    policy: &HealthPolicy,
-    now: Timestamp,
+    Claiming { request, policy, id }: &Claiming,
     turns: &mut RoundRobin,
-    id: ClaimId,
 ) -> Result<Claims, SqliteError> {
+    let now = effects.now();
     let heads = accounts::heads(connection, effects, request.kind)?;
     let availability = accounts::availability(connection, &heads, request, policy, now)?;
-    let mut picker = StepPicker { connection, effects, request, now, claims: Vec::new(), id };
-    fair::share(
-        request.kind,
-        request.limit,
-        &heads,
-        &availability,
-        now,
-        turns,
-        |account, priority, limit| picker.take(account, priority, limit),
-    )?;
+    let mut picker = StepPicker { connection, effects, request, now, claims: Vec::new(), id: *id };
+    let take = |account: &str, priority, limit| picker.take(account, priority, limit);
+    fair::share(request, fair::eligible(&heads, &availability, now), turns, take)?;
     let claims = picker.claims;
     spend(connection, request, &claims, now)?;
     let next = if claims.len() >= request.limit {
@@ -49,6 +40,14 @@ pub(super) fn claim(
         fair::next(&heads, &availability, policy, now)
     };
     Ok(Claims { claims, now, next: next.map(|at| until(now, at)) })
+}
+
+/// A call that claims, with the rules that it is under.
+#[derive(Debug)]
+pub(super) struct Claiming {
+    pub(super) request: ClaimRequest,
+    pub(super) policy: HealthPolicy,
+    pub(super) id: ClaimId,
 }
 
 /// Records what the claims use of the limits of their accounts.

@@ -26,10 +26,8 @@ const RESCUED: i64 = 200;
 pub(super) fn commit(
     connection: &Connection,
     effects: &mut Effects,
-    commit: &Commit,
-    packed: &[Compressed],
+    (commit, packed): &(Commit, Vec<Compressed>),
     policy: &HealthPolicy,
-    now: Timestamp,
 ) -> Result<Committed, SqliteError> {
     let id = commit.lease.id;
     let record = match SqliteRecord::find(connection, id) {
@@ -43,12 +41,12 @@ pub(super) fn commit(
     let account = record.submission.account.clone();
     let signal = &commit.transition.signal;
     let committed = if record.is_held_by(&commit.lease) {
-        apply(record, connection, effects, commit, packed, now)?
+        apply(record, connection, effects, commit, packed)?
     } else {
         Committed::Stale
     };
     if matches!(committed, Committed::Done(..)) || signal.outlives_its_step() {
-        record_signal(connection, effects, &account, (signal, commit.lease.kind), policy, now)?;
+        record_signal(connection, effects, &account, (signal, commit.lease.kind), policy)?;
     }
     Ok(committed)
 }
@@ -59,8 +57,8 @@ fn apply(
     effects: &mut Effects,
     commit: &Commit,
     packed: &[Compressed],
-    now: Timestamp,
 ) -> Result<Committed, SqliteError> {
+    let now = effects.now();
     let (seq, before) = (record.seq, record.submission.state);
     let transition = &commit.transition;
     let after = match record.change(connection, effects, |s| s.apply(transition, now)) {
@@ -83,8 +81,8 @@ fn record_signal(
     account: &str,
     (signal, kind): (&Signal, StepKind),
     policy: &HealthPolicy,
-    now: Timestamp,
 ) -> Result<(), SqliteError> {
+    let now = effects.now();
     let before = health::load(connection, account)?.unwrap_or_default();
     let mut after = before.clone();
     after.record(signal, kind, now, policy);

@@ -59,13 +59,14 @@ use super::{
     StoreError, StoredProcess, SubmissionDetail, Wakeups,
 };
 use access::Access;
+use claim::Claiming;
 use effects::Effects;
 use error::SqliteError;
 use ferry_types::clock::Clock;
 use ferry_types::domain::account::HealthPolicy;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    LifecycleError, Resolution, Ruled, SameName, Submission, TimelineEntry,
+    LifecycleError, OperatorAction, Ruled, SameName, Submission, TimelineEntry,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 use last_counts::LastCounts;
@@ -141,7 +142,6 @@ impl SqliteStore {
         let writer = Writer::start(
             connection,
             access.clone(),
-            &location(path),
             wakeups.clone(),
             named.clone(),
             clock.clone(),
@@ -256,15 +256,12 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError> {
-        let policy = self.health;
-        let (turns, id) = (self.turns.clone(), self.claim_ids.next());
-        let process_locks = self.process_locks.clone();
+        let claiming = Claiming { request, policy: self.health, id: self.claim_ids.next() };
+        let (turns, process_locks) = (self.turns.clone(), self.process_locks.clone());
         self.writer
             .write(move |connection, effects| {
                 process_locks.hold();
-                let turns = &mut turns.lock();
-                let now = effects.now();
-                let claims = claim::claim(connection, effects, &request, &policy, now, turns, id)?;
+                let claims = claim::claim(connection, effects, &claiming, &mut turns.lock())?;
                 Ok(Claims { claims: claims.claims.shown(effects.offset()), ..claims })
             })
             .await
@@ -275,13 +272,8 @@ impl Store for SqliteStore {
         let policy = self.health;
         self.writer
             .write(move |connection, effects| {
-                let now = effects.now();
                 let commits = packed.iter();
-                commits
-                    .map(|(commit, packed)| {
-                        leases::commit(connection, effects, commit, packed, &policy, now)
-                    })
-                    .collect()
+                commits.map(|one| leases::commit(connection, effects, one, &policy)).collect()
             })
             .await
     }
@@ -411,45 +403,20 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn cancel(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.change(id, |submission, _, now| submission.cancel(now)).await
-    }
-
-    async fn retry(
+    async fn operate(
         &self,
         id: SubmissionId,
+        action: OperatorAction,
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError> {
         self.change(id, move |submission, same_name, now| {
-            submission.retry(same_name, deadline, now)
+            action.apply(submission, same_name, deadline, now)
         })
         .await
     }
 
-    async fn refetch(
-        &self,
-        id: SubmissionId,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.change(id, move |submission, _, now| submission.refetch(deadline, now)).await
-    }
-
-    async fn resolve(
-        &self,
-        id: SubmissionId,
-        resolution: Resolution,
-        deadline: Duration,
-    ) -> Result<SubmissionDetail, StoreError> {
-        self.change(id, move |submission, _, now| submission.resolve(resolution, deadline, now))
-            .await
-    }
-
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
         self.change(id, |submission, _, now| submission.declare_ambiguous(now)).await
-    }
-
-    async fn redeliver(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError> {
-        self.change(id, |submission, _, now| submission.redeliver(now)).await
     }
 
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError> {

@@ -46,6 +46,10 @@ impl Named {
         &self.continuity
     }
 
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -49,13 +49,12 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         access: Access,
-        location: &str,
         wakeups: Arc<Wakeups>,
         named: Arc<Named>,
         clock: Arc<StoreClock>,
     ) -> Result<Self, StoreError> {
         let (jobs, incoming) = mpsc::unbounded_channel();
-        let location: Arc<str> = location.into();
+        let location: Arc<str> = named.location().into();
         let looking = Arc::<AtomicBool>::default();
         let mut thread = WriterThread {
             connection,
@@ -357,8 +356,7 @@ mod tests {
         connection.execute_batch(setup).unwrap();
         let named = Arc::new(Named::new(&path, "a small disk", Arc::default()));
         let clock = Arc::new(StoreClock::new(Arc::new(ferry_types::clock::SystemClock)));
-        let writer =
-            Writer::start(connection, Access::Write, "a small disk", Arc::default(), named, clock);
+        let writer = Writer::start(connection, Access::Write, Arc::default(), named, clock);
         (dir, writer.unwrap())
     }
 

@@ -7,7 +7,8 @@ fn a_receiver_that_asks_for_time_gets_it_within_the_longest_delay() {
     let (submission, policy) = (submission(running(StepKind::Deliver)).into(), Policy::default());
     let delay = |retry_after| {
         let context = context(&submission, 0, &policy);
-        let Next::Delivery { again, .. } = after_delivery(&context, attempt(503, retry_after)).next
+        let Next::Delivery { again, .. } =
+            after_delivery(&context, &attempt(503, retry_after)).next
         else {
             panic!("a delivery is followed by nothing else");
         };

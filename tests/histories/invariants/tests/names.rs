@@ -1,9 +1,8 @@
 //! Uploads of one name: order, permission to overwrite, rejections.
 
-use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{OperatorAction, Resolution};
 
 use super::*;
-use crate::trace::Operation;
 
 fn accepted() -> Vec<Event> {
     vec![
@@ -61,7 +60,7 @@ fn a_dataset_is_replaced_only_with_permission() {
         trace([before, upload].concat())
     };
     assert_eq!(broken(&replaces(Vec::new())), ["Overwrite"]);
-    let resolution = |resolution| vec![Event::Operated(0, Operation::Resolve(resolution))];
+    let resolution = |resolution| vec![Event::Operated(0, OperatorAction::Resolve(resolution))];
     assert_eq!(broken(&replaces(resolution(Resolution::Overwrite))), [""; 0]);
     assert_eq!(broken(&replaces(resolution(Resolution::Retry))), ["Overwrite"]);
     let mut asked = replaces(Vec::new());

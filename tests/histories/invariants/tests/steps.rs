@@ -1,9 +1,8 @@
 //! Claims, commits and uploads.
 
-use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{OperatorAction, Resolution};
 
 use super::*;
-use crate::trace::Operation;
 
 #[test]
 fn two_commits_of_a_claim_and_one_of_an_older_claim_are_found() {
@@ -38,8 +37,8 @@ fn a_sixth_claim_without_a_commit_is_found() {
     assert_eq!(broken(&trace(claims(5))), [""; 0]);
     assert_eq!(broken(&trace(claims(6))), ["Poison"]);
     let between = |event| trace([claims(5), vec![event], claims(5)].concat());
-    assert_eq!(broken(&between(Event::Operated(0, Operation::Retry))), [""; 0]);
-    assert_eq!(broken(&between(Event::Operated(0, Operation::Cancel))), ["Poison"]);
+    assert_eq!(broken(&between(Event::Operated(0, OperatorAction::Retry))), [""; 0]);
+    assert_eq!(broken(&between(Event::Operated(0, OperatorAction::Cancel))), ["Poison"]);
 }
 
 #[test]
@@ -68,7 +67,7 @@ fn a_fifth_step_within_a_second_of_the_calm_is_found() {
     // A step and its commit are two entries, after the first one.
     let resolved_after_three = |count| {
         let mut steps = steps(count);
-        let event = Event::Operated(0, Operation::Resolve(Resolution::Retry));
+        let event = Event::Operated(0, OperatorAction::Resolve(Resolution::Retry));
         let at = Duration::from_millis(250);
         steps.entries.insert(7, Entry { at, event, is_undone: false });
         steps

@@ -93,7 +93,8 @@ pub fn marked_window(
     let opening = Opening::of(table, bytes);
     let window = Window { columns: names(table), ..Window::default() };
     let records = Records::new(bytes, opening.start, opening.delimiter);
-    filled(window, (bytes, records), opening.has_header, (from, count), of, bookmarks)
+    let opened = Opened { bytes, records, is_header: opening.has_header };
+    filled(window, opened, (from, count), of, bookmarks)
 }
 
 /// The same of a text with any columns, whose first record names them.
@@ -101,14 +102,21 @@ pub fn sheet(text: &str, from: u64, count: usize) -> Window {
     let bytes = text_of(text.as_bytes());
     let (start, delimiter) = opening::of_any(bytes);
     let records = Records::new(bytes, start, delimiter);
-    let mut bookmarks = Bookmarks::default();
-    filled(Window::default(), (bytes, records), true, (from, count), None, &mut bookmarks)
+    let opened = Opened { bytes, records, is_header: true };
+    filled(Window::default(), opened, (from, count), None, &mut Bookmarks::default())
+}
+
+/// A text whose next record is read.
+struct Opened<'a> {
+    bytes: &'a [u8],
+    records: Records<'a>,
+    /// The next record is the header.
+    is_header: bool,
 }
 
 fn filled(
     mut window: Window,
-    (bytes, mut records): (&[u8], Records<'_>),
-    mut is_header: bool,
+    Opened { bytes, mut records, mut is_header }: Opened<'_>,
     (from, count): (u64, usize),
     of: Option<&BTreeSet<u64>>,
     bookmarks: &mut Bookmarks,

@@ -1,9 +1,8 @@
-//! The actions of operators on submissions, by name: what each would do is worked out by the rule that
-//! does it.
+//! The actions of operators on submissions, by name. Each has one rule, which does it and says what it would do.
 
 use std::time::Duration;
 
-use super::{LifecycleError, Resolution, SameName, State, Submission};
+use super::{LifecycleError, Resolution, Ruled, SameName, State, Submission};
 use crate::domain::Timestamp;
 
 /// An action of an operator on a submission.
@@ -54,6 +53,23 @@ impl OperatorAction {
         }
     }
 
+    /// Applies the rule of the action at `now`; a submission that continues has another `deadline`.
+    pub fn apply(
+        self,
+        submission: &mut Submission,
+        same_name: &SameName,
+        deadline: Duration,
+        now: Timestamp,
+    ) -> Ruled<LifecycleError> {
+        match self {
+            Self::Cancel => submission.cancel(now),
+            Self::Retry => submission.retry(same_name, deadline, now),
+            Self::Refetch => submission.refetch(deadline, now),
+            Self::Resolve(resolution) => submission.resolve(resolution, deadline, now),
+            Self::Redeliver => submission.redeliver(now),
+        }
+    }
+
     /// Returns the error that the action would get at `now`. The submission stays as it is.
     pub fn plan(
         self,
@@ -62,15 +78,7 @@ impl OperatorAction {
         deadline: Duration,
         now: Timestamp,
     ) -> Result<(), LifecycleError> {
-        let mut submission = submission.clone();
-        let done = match self {
-            Self::Cancel => submission.cancel(now),
-            Self::Retry => submission.retry(same_name, deadline, now),
-            Self::Refetch => submission.refetch(deadline, now),
-            Self::Resolve(resolution) => submission.resolve(resolution, deadline, now),
-            Self::Redeliver => submission.redeliver(now),
-        };
-        done.map(|_| ())
+        self.apply(&mut submission.clone(), same_name, deadline, now).map(drop)
     }
 }
 
