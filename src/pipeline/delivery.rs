@@ -1,11 +1,12 @@
 //! The message of a webhook about the outcome of a submission.
 
 use crate::webhook::Message;
+use ferry_store::Claim;
 use ferry_types::contract::{EventEnvelope, SubmissionView};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::Submission;
 
-/// The message for `url`: each attempt has the same id and body.
+/// The message for `url`. Each attempt has the same id, and the same body unless the wall clock stepped.
 pub(super) fn message<'a>(
     submission: &'a Submission,
     url: &'a str,
@@ -20,9 +21,10 @@ pub(super) fn message<'a>(
     Message { account: &submission.account, url, id, now, body }
 }
 
-/// The id of the message.
-pub(super) fn message_id(submission: &Submission) -> String {
-    format!("{}-{}", submission.id, finished_at(submission).timestamp_millis())
+/// The id of the message, which a step of the wall clock does not change.
+pub(super) fn message_id(claim: &Claim) -> String {
+    let finished = claim.store_time(finished_at(&claim.submission));
+    format!("{}-{}", claim.submission.id, finished.timestamp_millis())
 }
 
 fn finished_at(submission: &Submission) -> Timestamp {

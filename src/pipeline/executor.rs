@@ -226,8 +226,9 @@ impl Executor {
         let text = response.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
         let last_request = guard.last_request(context.now, &text);
         let schedule = account.pacing.schedule(submission, context.now);
-        let context = Context { schedule: schedule.as_deref(), ..context };
-        Ok(Transition { last_request, ..after_upload(&context, response) })
+        let decided = after_upload(&Context { schedule: schedule.as_deref(), ..context }, response);
+        let deadline = decided.deadline.map(|at| step.claim.store_time(at));
+        Ok(Transition { deadline, last_request, ..decided })
     }
 
     /// Sends the outcome of a submission to its webhook.
@@ -236,7 +237,7 @@ impl Executor {
         let Some(webhook) = submission.webhook.as_ref().filter(|_| step.lease.is_owned()) else {
             return StepOutcome::GivenBack;
         };
-        let id = message_id(submission);
+        let id = message_id(&step.claim);
         let message = message(submission, &webhook.url, &id, self.context(step).now);
         let sent = self.unless_aborted(self.parts.webhooks.send(message)).await;
         let Some(attempt) = sent else { return StepOutcome::GivenBack };

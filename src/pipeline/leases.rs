@@ -18,6 +18,10 @@ use ferry_types::clock::{MonotonicClock, MonotonicTime};
 /// suspended.
 const NOTICED: Duration = Duration::from_secs(1);
 
+/// Part of a lease in which an upload that was sent arrives, if it ever does: one in so many. Renewals leave
+/// twice as much.
+const TRAVEL: u32 = 3;
+
 /// The leases that this process owns.
 #[derive(Debug, Clone)]
 pub(super) struct Leases {
@@ -86,6 +90,11 @@ impl LeaseGuard {
     /// process that was suspended must not act on a lease that expired meanwhile.
     pub(super) fn is_owned(&self) -> bool {
         self.left().is_some()
+    }
+
+    /// True as long as so much of the lease is left that what is sent now arrives before its end, or never.
+    pub(super) fn is_owned_for_long(&self) -> bool {
+        self.left().is_some_and(|left| left >= self.leases.duration / TRAVEL)
     }
 
     /// Runs `work` to its end, unless the lease expires or is lost before.

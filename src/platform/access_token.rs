@@ -18,8 +18,8 @@ const MAX_DEPTH: usize = 4;
 /// Other tokens that stand beside an access token, or in its place.
 const OTHER_TOKENS: [&str; 5] = ["refresh", "idtoken", "csrf", "xsrf", "error"];
 
-/// What the response says: the object with the token if there is one, otherwise all of it, and nothing of
-/// another form.
+/// Members of the response: those of the object with the token if there is one, otherwise all, and none of a
+/// response of another form.
 pub(super) fn members(text: &str) -> Map<String, Value> {
     let bare = || {
         let token = Value::String(word(text).filter(|word| is_token(word))?);

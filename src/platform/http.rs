@@ -20,7 +20,7 @@ use reqwest::{StatusCode, Url};
 use rustls::ClientConfig;
 use serde::de::IgnoredAny;
 
-use self::connect::Connector;
+use self::connect::{Connector, USER_AGENT};
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::coding::{Decoded, End, decode};
 use super::endpoint::SHORT;
@@ -43,8 +43,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Header lines of a response, as many as curl reads. Together they have 400 KiB at most: that is
 /// the buffer of hyper.
 const MAX_HEADER_LINES: usize = 5000;
-
-const USER_AGENT: &str = concat!("ferry/", env!("CARGO_PKG_VERSION"));
 
 /// Connections to one server.
 #[derive(Debug)]

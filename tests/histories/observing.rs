@@ -243,7 +243,7 @@ const CALM: std::time::Duration = std::time::Duration::from_hours(4);
 fn of_names(names: &[(AccountNumber, &str)]) -> Filter {
     match names {
         [(account, name), others @ ..] if others.iter().all(|other| *other == names[0]) => Filter {
-            account: Some(account_name(*account)),
+            accounts: vec![account_name(*account)],
             name: Some((*name).to_owned()),
             ..Filter::default()
         },

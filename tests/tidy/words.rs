@@ -155,7 +155,8 @@ fn breaches(prose: &Prose) -> Vec<&'static str> {
             let hit = phrases.iter().any(|phrase| is_phrase(phrase, &words[at..]));
             let is_meant = ALLOWED.iter().any(|allowed| {
                 let allowed: Vec<&str> = allowed.split(' ').collect();
-                at > 0 && is_phrase(&allowed, &words[at - 1..])
+                let begins = |at: usize| is_phrase(&allowed, &words[at..]);
+                begins(at) || at > 0 && begins(at - 1)
             });
             if hit && !is_meant {
                 found.push(*rule);

@@ -108,8 +108,11 @@ pub struct Claim {
     /// whether its dataset is at the Platform, if nothing has settled that since: a rejection may be about
     /// that dataset.
     pub name_mark: Option<SubmissionId>,
-    /// The store's time at the claim.
+    /// The time of the claim.
     pub now: Timestamp,
+    /// Milliseconds by which `now`, and the times of `submission`, are ahead of the store's own time: they
+    /// are by the wall clock.
+    pub offset: i64,
     /// Time from due to claimed.
     pub lag: Duration,
 }

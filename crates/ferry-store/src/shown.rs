@@ -103,10 +103,18 @@ impl Shift for Page {
     }
 }
 
+impl Claim {
+    /// The store's own time at `at`, which is by the wall clock as `now` is. It is the same in each claim.
+    pub fn store_time(&self, at: Timestamp) -> Timestamp {
+        at.shown(-self.offset)
+    }
+}
+
 impl Shift for Claim {
     fn shift(&mut self, by: i64) {
         self.submission.shift(by);
         self.now.shift(by);
+        self.offset += by;
     }
 }
 

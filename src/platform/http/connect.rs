@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT as AGENT};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
@@ -24,6 +24,9 @@ use tower_service::Service;
 use super::repair::Repair;
 use crate::boot_clock::BootClock;
 use ferry_types::clock::MonotonicClock;
+
+/// Name of Ferry in its requests.
+pub(super) const USER_AGENT: &str = concat!("ferry/", env!("CARGO_PKG_VERSION"));
 
 /// Interval of probes of an idle connection; one whose peer answers none of several is closed.
 const PROBES: Duration = Duration::from_secs(15);
@@ -84,9 +87,9 @@ impl Connector {
             let (stream, _) = self.to_proxy.open(proxy.uri().clone()).await?;
             return Ok(Repaired { is_of_proxy: true, ..Repaired::new(stream, false) });
         }
-        let agent = HeaderValue::from_static(super::USER_AGENT);
+        let agent = HeaderValue::from_static(USER_AGENT);
         let tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy);
-        let mut tunnel = tunnel.with_headers(HeaderMap::from_iter([(USER_AGENT, agent)]));
+        let mut tunnel = tunnel.with_headers(HeaderMap::from_iter([(AGENT, agent)]));
         if let Some(credentials) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(credentials.clone());
         }
@@ -116,7 +119,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Opens connections to whom a URL names.
+/// Opens connections to the host of a URL.
 #[derive(Clone)]
 struct Direct {
     tcp: HttpConnector,

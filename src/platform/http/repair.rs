@@ -43,6 +43,17 @@ enum Chunk {
     Trailer { is_empty: bool },
 }
 
+impl Chunk {
+    /// The part that follows a size; that of a body's end is written with what ends it.
+    fn begun(size: u64, out: &mut Vec<u8>) -> Self {
+        if size == 0 {
+            return Self::Trailer { is_empty: true };
+        }
+        out.extend_from_slice(format!("{size:x}\r\n").as_bytes());
+        Self::Data(size)
+    }
+}
+
 impl Default for State {
     fn default() -> Self {
         Self::Head(Vec::new(), 0)
@@ -69,7 +80,7 @@ impl Repair {
         }
     }
 
-    /// What keeps hyper from reading more than it was given.
+    /// Condition that keeps hyper from reading more than it was given.
     pub(super) fn broken(&self) -> Option<&'static str> {
         if let State::Broken(what) = self.state { Some(what) } else { None }
     }
@@ -140,12 +151,7 @@ impl Repair {
                 None => return &[],
                 Some(end) => {
                     rest = &bytes[end + 1..];
-                    if size > 0 {
-                        out.extend_from_slice(format!("{size:x}\r\n").as_bytes());
-                        Chunk::Data(size)
-                    } else {
-                        Chunk::Trailer { is_empty: true }
-                    }
+                    Chunk::begun(size, out)
                 }
             },
             Chunk::Data(mut left) => {
@@ -340,7 +346,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What hyper reads of `bytes` that arrive in pieces of this size, before the connection ends.
+    /// Bytes that hyper reads of `bytes` that arrive in pieces of this size, before the connection ends.
     fn repaired(bytes: &[u8], piece: usize) -> Vec<u8> {
         let (mut repair, mut out) = (Repair::default(), Vec::new());
         for piece in bytes.chunks(piece) {

@@ -62,7 +62,7 @@ fn a_correction_overwrites_and_names_what_it_corrects() {
     ID-1  completed   march                 after SPAN, 1 poll
     ");
     let status = ferry.run(&["status", &ran.id()]);
-    assert!(status.stdout.contains(&format!("revision of {id}")), "{}", status.stdout);
+    assert!(status.stdout.contains(&format!("revision of  {id}")), "{}", status.stdout);
     let object = ferry.object(&["status", "--json", &ran.id()]);
     assert_is_submission(&object);
     assert_eq!(object["revision_of"], id.as_str());
@@ -150,7 +150,7 @@ fn a_rejected_upload_has_no_feedback_and_says_why() {
                    the Platform rejected the upload (409): a dataset named march already exists (after SPAN, 0 polls)
       progress     1 upload, 0 polls
       deadline     TIME UTC
-      last request TIME UTC, upload: the Platform rejected the upload (409): a dataset named march al…
+      last request TIME UTC, upload: the Platform rejected the upload (409): a dataset named march a…
       next         `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
       timeline
         TIME UTC  queued      accepted

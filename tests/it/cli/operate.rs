@@ -158,7 +158,7 @@ fn a_failed_submission_resumes_where_it_stopped() {
     let id = ran.id();
     let status = ferry.run(&["status", &id]).ok();
     assert!(
-        status.stdout.contains(&format!("next        `ferry retry {id}`")),
+        status.stdout.contains(&format!("next         `ferry retry {id}`")),
         "{}",
         status.stdout
     );

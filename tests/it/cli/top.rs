@@ -123,7 +123,7 @@ fn foreign_text_is_escaped_wherever_it_is_shown() {
     let mut top = ferry.on_a_terminal(&["top", "--interval", "100ms"], 24, 120);
     top.shows(&[r"n\u{202e}o"]);
     top.press(&format!("{DOWN}{ENTER}"));
-    top.shows(&[r"label       n\u{202e}o\u{200b}p\u{e0041}q=x"]);
+    top.shows(&[r"label        n\u{202e}o\u{200b}p\u{e0041}q=x"]);
     top.press(&format!("{ESCAPE}p"));
     top.shows(&["pause account"]);
     top.press(&format!("{FOREIGN}{ENTER}"));

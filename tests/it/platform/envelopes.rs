@@ -50,7 +50,7 @@ fn platform(envelope: Envelope, stays: bool) -> Client {
 
 /// With this status line and these header lines, in which `%` is the length of the body.
 fn head(status: &str, lines: &str, end: &str) -> Envelope {
-    let lines: String = lines.split('|').map(|line| format!("{line}{end}")).collect();
+    let lines = lines.replace('|', end) + end;
     let (status, end) = (status.to_owned(), end.to_owned());
     Box::new(move |body| {
         let lines = lines.replace('%', &body.len().to_string());

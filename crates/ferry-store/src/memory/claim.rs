@@ -141,7 +141,7 @@ impl Data {
         let lag = until(submission.due_at.unwrap_or(now), now);
         let name = (submission.account.clone(), submission.name.clone());
         let name_mark = self.marks.get(&name).copied().filter(|_| kind == StepKind::Upload);
-        Some(Claim { lease, kind, submission, name_mark, now, lag })
+        Some(Claim { lease, kind, submission, name_mark, now, offset: 0, lag })
     }
 
     /// Records what the claims use of the limits of their accounts.

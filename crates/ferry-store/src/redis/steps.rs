@@ -121,7 +121,7 @@ fn claim(
     let submission = record.leased_until(Some(later(now, request.lease)));
     let lag = submission.due_at.map_or(Duration::ZERO, |due| until(due, now));
     let lease = Lease { id: submission.id, kind: request.kind, fence, claimed_by };
-    Claim { lease, kind: request.kind, submission, name_mark: None, now, lag }
+    Claim { lease, kind: request.kind, submission, name_mark: None, now, offset: 0, lag }
 }
 
 /// A lease as scripts compare it.

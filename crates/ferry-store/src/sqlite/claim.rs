@@ -171,6 +171,6 @@ impl StepPicker<'_> {
             StepKind::Upload => name_marks::find(self.connection, submission)?,
             StepKind::Poll | StepKind::Collect | StepKind::Deliver => None,
         };
-        Ok(Claim { lease, kind, submission: record.submission, name_mark, now, lag })
+        Ok(Claim { lease, kind, submission: record.submission, name_mark, now, offset: 0, lag })
     }
 }

@@ -109,7 +109,8 @@ pub struct Transition {
     pub processing: Option<Processing>,
     /// Request to the Platform that this step sent last, if it sent any.
     pub last_request: Option<LastRequest>,
-    /// A later deadline, if the upload was accepted so late that too little time is left for polls.
+    /// A later deadline, if the upload was accepted so late that too little time is left for polls; of a
+    /// commit, by the store's own time.
     pub deadline: Option<Timestamp>,
     /// Fetched contents, by key.
     pub contents: Vec<(String, Content)>,
