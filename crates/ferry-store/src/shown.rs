@@ -163,3 +163,28 @@ impl Shift for NewSubmission {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{ClaimId, Lease};
+    use ferry_types::domain::SubmissionId;
+    use ferry_types::domain::submission::StepKind;
+
+    #[test]
+    fn a_claim_knows_the_time_of_the_store_whatever_the_wall_clock_says() {
+        let (now, kind) = (timestamp(1_770_000_000_000), StepKind::Deliver);
+        let id = SubmissionId::new(now, 1);
+        let submission = SubmissionParts::accepted(id, "main", "march", now).into();
+        let lease = Lease { id, kind, fence: 1, claimed_by: ClaimId::default() };
+        let (name_mark, offset, lag) = (None, 0, Duration::ZERO);
+        let claim = Claim { lease, kind, submission, name_mark, now, offset, lag };
+        for by in [0, 86_400_000, -86_400_000] {
+            let shown = claim.clone().shown(by);
+            assert_eq!((shown.now - now).num_milliseconds(), by);
+            assert_eq!(shown.store_time(shown.submission.created_at), now);
+        }
+    }
+}
