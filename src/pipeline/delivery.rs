@@ -30,3 +30,32 @@ pub(super) fn message_id(claim: &Claim) -> String {
 fn finished_at(submission: &Submission) -> Timestamp {
     submission.finished_at.unwrap_or(submission.updated_at)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use ferry_store::{ClaimId, Lease};
+    use ferry_types::domain::submission::{State, StepKind, SubmissionParts};
+    use ferry_types::domain::{SubmissionId, timestamp};
+
+    #[test]
+    fn a_message_has_the_same_id_whatever_the_wall_clock_says() {
+        let id = SubmissionId::new(timestamp(0), 1);
+        let (kind, claimed_by) = (StepKind::Deliver, ClaimId::default());
+        let ids = [0, 86_400_000, -86_400_000].map(|offset| {
+            let now = timestamp(1_770_000_000_000 + offset);
+            let parts = SubmissionParts {
+                state: State::Completed,
+                finished_at: Some(now),
+                ..SubmissionParts::accepted(id, "main", "march", now)
+            };
+            let lease = Lease { id, kind, fence: 1, claimed_by };
+            let (submission, name_mark, lag) = (parts.into(), None, Duration::ZERO);
+            message_id(&Claim { lease, kind, submission, name_mark, now, offset, lag })
+        });
+        assert_eq!(ids[0], format!("{id}-1770000000000"));
+        assert!(ids.iter().all(|other| *other == ids[0]), "{ids:?}");
+    }
+}
