@@ -48,9 +48,10 @@ pub(super) fn placeholder(text: &str) -> Option<Form> {
     if WORDS.contains(&&*lower) || lower.chars().all(|char| "-?.*".contains(char)) {
         return Some(uncertain("stands for a missing value", None));
     }
-    let letters: Vec<char> = lower.chars().filter(char::is_ascii_alphabetic).collect();
-    let is_pattern = !letters.is_empty()
+    // Fewer letters may be anything.
+    let letters = lower.chars().filter(char::is_ascii_alphabetic).count();
+    let is_pattern = letters >= 4
         && lower.chars().all(|char| "dmyhs/:.- ".contains(char))
-        && letters.len() * 2 > lower.len();
+        && letters * 2 > lower.len();
     is_pattern.then(|| uncertain("describes the form of the column", None))
 }

@@ -161,7 +161,7 @@ fn faulty(column: &Column, pick: usize) -> (&'static str, Kind) {
     match column.holds {
         ColumnType::Text => (pick(&["", "  "]), Kind::EmptyCell),
         ColumnType::Date => (pick(&["31/02/2025", "32/01/2025", "tomorrow"]), Kind::NotADate),
-        ColumnType::Time => (pick(&["25:00", "10:60", "noon"]), Kind::NotATime),
+        ColumnType::Time => (pick(&["25:00", "10:60", "soon"]), Kind::NotATime),
         ColumnType::TimeReference => (pick(&["3", "00", "-1"]), Kind::NotATimeReference),
     }
 }
