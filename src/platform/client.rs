@@ -257,23 +257,23 @@ impl Platform {
         scope: Scope,
         guard: &dyn RequestGuard,
     ) -> Result<PlatformResponse, RequestError> {
-        let response = self.get_by(endpoint, processing_token, data_key, scope, guard).await;
-        match (response, bare_uuid(processing_token)) {
+        let url = self.get_url("GetResults", processing_token, data_key);
+        match (self.get_at(endpoint, url, scope, guard).await, bare_uuid(processing_token)) {
             // Some servers know a UUID only without what they write around it.
             (Err(RequestError::Platform(PlatformError::UnknownToken)), Some(bare))
                 if bare != processing_token =>
             {
-                self.get_by(endpoint, bare, data_key, scope, guard).await
+                let url = self.get_url("GetResults", bare, data_key);
+                self.get_at(endpoint, url, scope, guard).await
             }
             (response, _) => response,
         }
     }
 
-    async fn get_by(
+    async fn get_at(
         &self,
         endpoint: &'static str,
-        processing_token: &str,
-        data_key: &str,
+        url: impl Fn() -> Url + Send + Sync,
         scope: Scope,
         guard: &dyn RequestGuard,
     ) -> Result<PlatformResponse, RequestError> {
@@ -282,7 +282,6 @@ impl Platform {
             RESULTS => (self.limits.max_response_bytes, Pages::IfDeclaredOtherwise),
             _ => (self.limits.max_response_bytes, Pages::Never),
         };
-        let url = self.get_url("GetResults", processing_token, data_key);
         let request = || WireRequest::get(url(), limit);
         let response =
             self.requests.send(endpoint, &[], scope, guard, request).await?.map_err(|error| {

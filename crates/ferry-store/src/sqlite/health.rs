@@ -104,6 +104,18 @@ fn parse(text: &str) -> Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ferry_types::domain::account::LearnedRate;
+
+    #[test]
+    fn a_learned_rate_that_cannot_be_read_costs_nothing_else_of_the_health() {
+        let stored = r#"{"pause_reason":"moving","throttled_until":null,"failures":2,"probe_at":null,
+            "learned_rate":{"limit":40}}"#;
+        let health = parse(stored);
+        assert_eq!((health.pause_reason.as_deref(), health.failures), (Some("moving"), 2));
+        assert_eq!(health.learned_rate, None);
+        let known = Health { learned_rate: Some(LearnedRate::default()), ..health };
+        assert_eq!(parse(&to_json(&known)), known);
+    }
 
     #[test]
     fn the_short_cut_is_the_stored_form_of_an_unknown_health() {

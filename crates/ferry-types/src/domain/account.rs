@@ -11,7 +11,8 @@ pub use learned_rate::LearnedRate;
 use std::time::Duration;
 
 use chrono::NaiveDateTime;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::submission::StepKind;
 use super::{Timestamp, later, until};
@@ -179,8 +180,22 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<StepKind>,
     /// Knowledge of the rate that the Platform allows, from its 429s.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "sound", skip_serializing_if = "Option::is_none")]
     pub learned_rate: Option<LearnedRate>,
+}
+
+/// Reads a learned rate. One that is damaged is forgotten, for it is learned again; the rest of the health counts.
+fn sound<'de, D: Deserializer<'de>>(stored: D) -> Result<Option<LearnedRate>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Sound(LearnedRate),
+        Damaged(IgnoredAny),
+    }
+    Ok(match Option::deserialize(stored)? {
+        Some(Stored::Sound(rate)) => Some(rate),
+        Some(Stored::Damaged(IgnoredAny)) | None => None,
+    })
 }
 
 /// Reason of a pause for want of knowledge.
