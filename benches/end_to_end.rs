@@ -22,6 +22,7 @@ use ferry::pipeline::SourceLabels;
 use ferry::platform::{Platform, Unguarded, Upload};
 use ferry_sim::{Processing, Sim, SimConfig};
 use ferry_store::{Filter, NewSubmission};
+use ferry_testing::Wait;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::outcome::Status;
 use ferry_types::domain::submission::State;
@@ -331,6 +332,9 @@ fn prepare(app: &App, n: usize) -> NewSubmission {
     app.intake().prepare(dataset(n), &SourceLabels::default()).expect("it is valid").new
 }
 
+/// Longer than any figure takes; a run that waits so long has failed.
+const LONGEST: Duration = Duration::from_hours(1);
+
 /// Submits `count` datasets, evenly spread.
 async fn stream(app: &App, first: usize, count: usize, per_second: f64) {
     let started = Instant::now();
@@ -348,8 +352,9 @@ async fn stream(app: &App, first: usize, count: usize, per_second: f64) {
 }
 
 async fn completed(app: &App, count: usize) {
+    let wait = Wait::begin(format!("{count} completed submissions")).at_most(LONGEST);
     while app.store.stats().await.expect("it can be read").count(State::Completed) < count as u64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        wait.pause().await;
     }
 }
 

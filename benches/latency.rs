@@ -18,6 +18,7 @@ use ferry::config::{Config, Sources};
 use ferry::pipeline::SourceLabels;
 use ferry_sim::{Processing, Sim, SimConfig};
 use ferry_store::{Accepted, NewSubmission};
+use ferry_testing::Wait;
 use ferry_types::contract::SubmissionRequest;
 use ferry_types::domain::submission::State;
 use ferry_types::domain::{SubmissionId, until};
@@ -39,9 +40,8 @@ async fn main() -> Result<()> {
     measure("SQLite, one process", &location("alone.db"), &location("polled.db"), 1).await?;
     let server = Server::start()?;
     let client = redis::Client::open(server.url())?;
-    while client.get_multiplexed_async_connection().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let is_up = async || client.get_multiplexed_async_connection().await.is_ok();
+    ferry_testing::until("a connection to redis-server", is_up).await;
     let (first, second) = (server.url(), server.url().replace("/0", "/1"));
     measure("Redis, three processes' worth", &first, &second, 3).await
 }
@@ -62,8 +62,9 @@ async fn measure(what: &str, alone: &str, polled: &str, workers: usize) -> Resul
     );
     let fleet = Fleet::start(polled, workers, Duration::from_hours(1), BETWEEN).await?;
     fleet.accept((0..POLLED).map(|n| prepare(&fleet.apps[0], n)).collect()).await?;
+    let wait = Wait::begin("the uploads").at_most(Duration::from_mins(10));
     while fleet.count(State::Processing).await? < POLLED as u64 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        wait.pause().await;
     }
     // What became due while the uploads ran is over.
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -108,13 +109,14 @@ impl Fleet {
         Ok(accepted.into_iter().map(id).collect())
     }
 
-    /// Hands one over, and waits until it is completed; milliseconds until its upload began, by the
+    /// Submits one, and waits until it is completed; milliseconds until its upload began, by the
     /// time of the store.
     async fn start_of_upload(&self, n: usize) -> Result<f64> {
         let id = self.accept(vec![prepare(&self.apps[0], n)]).await?[0];
         let store = &self.apps[0].store;
+        let wait = Wait::begin("the end of a submission");
         while !store.get(id).await?.context("it was accepted")?.submission.state.is_final() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            wait.pause().await;
         }
         let timeline = store.timeline(id).await?;
         let began = timeline.iter().find(|entry| entry.state == State::Uploading);

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use ferry_store::redis::{Durability, RedisAddress, RedisStore};
 use ferry_store::{ClaimRequest, Commit, Committed, Deadline, NewSubmission, Payload, Store};
+use ferry_testing::Wait;
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::submission::{Next, State, StepKind, Transition};
 use ferry_types::domain::{SubmissionId, timestamp};
@@ -113,8 +114,9 @@ impl Bench {
         let there = self.store.stats().await?.count(State::Queued) as usize;
         self.accept((queued + DRAINED).saturating_sub(there)).await?;
         // Rewriting its file slows the server down, whatever the backlog.
+        let wait = Wait::begin("the end of a rewrite").at_most(Duration::from_mins(10));
         while self.info("aof_rewrite_in_progress").await? > 0.0 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            wait.pause().await;
         }
         let cpu = self.cpu().await?;
         let calls = self.info("total_commands_processed").await?;

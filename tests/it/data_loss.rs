@@ -1,9 +1,7 @@
 //! Data that is lost under running processes: what operators, probes and readers of events see.
 
-use std::time::Duration;
-
 use ferry_client::{Client, ClientError, EventQuery, EventStream};
-use ferry_testing::RedisServer;
+use ferry_testing::{RedisServer, Wait, within};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::submission::State;
 use reqwest::Method;
@@ -75,15 +73,13 @@ impl Watched {
     /// The stream ends with `gone`.
     fn is_gone(&self, stream: &mut EventStream) {
         let ended = self.runtime.block_on(async {
-            tokio::time::timeout(Duration::from_secs(30), async {
-                loop {
-                    if let Err(error) = stream.next().await {
-                        return error;
-                    }
+            let wait = Wait::begin("the end of the stream");
+            loop {
+                wait.check();
+                if let Err(error) = within("an event, or the end", stream.next()).await {
+                    return error;
                 }
-            })
-            .await
-            .expect("the stream ends")
+            }
         });
         let ClientError::Problem(problem) = &ended else { panic!("{ended:?}") };
         assert_eq!(problem.kind(), Some(ProblemKind::Gone), "{ended}");

@@ -4,6 +4,7 @@ mod cycles;
 mod dependencies;
 mod prose;
 mod templates;
+mod waits;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

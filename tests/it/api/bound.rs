@@ -7,7 +7,7 @@ use ferry::api::{Role, create_key, revoke_key};
 use ferry::app::App;
 use ferry::config::{Config, Sources};
 use ferry_store::{Deadline, NewSubmission, Payload};
-use ferry_testing::{own_namespace, shared_server, until};
+use ferry_testing::{Wait, own_namespace, shared_server, until, within};
 use ferry_types::contract::ProblemKind;
 use ferry_types::domain::{SubmissionId, timestamp};
 use reqwest::Method;
@@ -53,8 +53,10 @@ async fn observed(store: &[(&str, &str)], has_others: bool) -> Vec<(String, Stri
     let mut seen = Vec::new();
     for path in paths(&names) {
         let mut next = Some(path.clone());
+        let wait = Wait::begin("the last page");
         // A list is read to its end.
         while let Some(path) = next.take() {
+            wait.check();
             let answer = get(&keyed, &path).await;
             if let Ok(page) = serde_json::from_slice::<Value>(&answer.body)
                 && let Some(cursor) = page["next_cursor"].as_str()
@@ -254,7 +256,8 @@ async fn a_stream_of_a_bound_key_that_cannot_continue_says_so_without_numbers() 
     let mut response = request.bearer_auth(&keyed.keys["bound"]).send().await.unwrap();
     let mut text = String::new();
     while !text.ends_with("\n\n") {
-        text += std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap();
+        let chunk = within("a greeting", response.chunk()).await;
+        text += std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap();
     }
     let ready = text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
     drop(response);

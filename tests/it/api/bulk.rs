@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::harness::{GOOD, Served, client};
 use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, eventually};
-use ferry_testing::shared_server;
+use ferry_testing::{Wait, shared_server, within};
 
 fn line(n: usize) -> String {
     let body = json!({ "name": format!("n{n}"), "data": GOOD, "idempotency_key": format!("k{n}") });
@@ -41,13 +41,16 @@ impl Answers {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
                 return Some(serde_json::from_slice(&line).expect("an answer is JSON"));
             }
-            self.rest.extend(self.response.chunk().await.ok()??);
+            let chunk = within("a response to a line", self.response.chunk()).await;
+            self.rest.extend(chunk.ok()??);
         }
     }
 
     async fn all(mut self) -> Vec<BulkResponse> {
         let mut all = Vec::new();
+        let wait = Wait::begin("the last response");
         while let Some(response) = self.next().await {
+            wait.check();
             all.push(response);
         }
         assert!(self.rest.is_empty());
@@ -181,7 +184,9 @@ fn killed_in_a_bulk(ferry: &Ferry) {
         let mut responses =
             Answers::of(ndjson(client().post(&target), Body::wrap_stream(lines))).await;
         let mut answered = BTreeSet::new();
+        let wait = Wait::begin("the end of the server");
         while let Some(response) = responses.next().await {
+            wait.check();
             answered.insert(response.id.expect("every line is valid").to_string());
             if answered.len() == 3000 {
                 server.signal("KILL");

@@ -37,7 +37,9 @@ async fn all_batches(
 ) -> Vec<BulkActionView> {
     let (mut batches, mut request) = (Vec::new(), request);
     request.pinned = plan.pinned;
+    let wait = ferry_testing::Wait::begin("the last batch");
     while request.pinned.is_some() {
+        wait.check();
         let batch = client.bulk_action(&request).await.unwrap();
         assert!(!batch.dry_run && batch.changed <= 100, "{batch:?}");
         request.pinned.clone_from(&batch.pinned);

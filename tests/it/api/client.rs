@@ -5,6 +5,7 @@ use std::time::Duration;
 use ferry::api::{Server, Tls, TlsFiles};
 use ferry_client::{Client, ClientError, EventQuery, EventStream, ListQuery};
 use ferry_sim::{Endpoint, Fault, SimConfig};
+use ferry_testing::within;
 use ferry_types::contract::{
     KeyRequest, ProblemKind, ResubmitRequest, StateEvent, SubmissionRequest,
 };
@@ -124,7 +125,7 @@ async fn losing_the_first_answer(served: &Served) -> String {
         // A small request comes in one or two pieces, and ends with its JSON.
         let mut length = 0;
         while !request[..length].ends_with(b"}") {
-            let more = first.read(&mut request[length..]).await.unwrap();
+            let more = within("a request", first.read(&mut request[length..])).await.unwrap();
             assert!(more > 0, "the request breaks off after {length} bytes");
             length += more;
         }

@@ -13,8 +13,10 @@ use super::harness::{Answer, Served};
 fn count_turns() -> Arc<AtomicU64> {
     let turns = Arc::new(AtomicU64::new(0));
     let counted = turns.clone();
+    let wait = ferry_testing::Wait::begin("the end of the test");
     tokio::spawn(async move {
         loop {
+            wait.check();
             tokio::task::yield_now().await;
             counted.fetch_add(1, Ordering::Relaxed);
         }

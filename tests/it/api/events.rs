@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ferry::app::App;
 use ferry::config::{Config, Sources};
+use ferry_testing::Wait;
 use ferry_types::contract::{ProblemKind, StateEvent, SubmissionRequest};
 use ferry_types::domain::submission::State;
 use futures_util::future::join_all;
@@ -62,7 +63,10 @@ impl Listening {
 
     /// The next event; none at the end.
     pub(crate) async fn next(&mut self) -> Option<StateEvent> {
+        // Heartbeats come for ever.
+        let wait = Wait::begin("an event");
         loop {
+            wait.check();
             let (kind, data) = self.message().await?;
             if kind == "message" {
                 return Some(serde_json::from_str(&data).unwrap());
@@ -73,8 +77,10 @@ impl Listening {
     /// The states up to and with this one, by Name.
     async fn until(&mut self, state: State) -> Vec<(String, State)> {
         let mut states = Vec::new();
+        let wait = Wait::begin(format!("the state {state}"));
         loop {
-            let event = self.next().await.expect("the stream goes on");
+            wait.check();
+            let event = self.next().await.expect("the stream continues");
             assert_eq!(event.kind, format!("submission.{}", event.data.state));
             states.push((event.data.name, event.data.state));
             if event.data.state == state {
@@ -287,7 +293,7 @@ async fn streams_are_bounded_and_end_with_the_server() {
     busy.is(ProblemKind::Busy);
     assert_eq!(busy.header("retry-after"), "5");
     drop(first);
-    let wait = ferry_testing::Wait::begin("a free place for a stream");
+    let wait = Wait::begin("a free place for a stream");
     let mut stream = loop {
         let response = request().send().await.unwrap();
         if response.status() == 200 {

@@ -1,6 +1,7 @@
 //! A server over a simulated Platform, and what a client sees of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use ferry::api::Server;
 use ferry_sim::SimConfig;
@@ -129,8 +130,12 @@ impl Answer {
     }
 }
 
+/// Longest time without a byte of a response; a test that waits so long has failed.
+const SILENCE: Duration = Duration::from_mins(2);
+
 /// A plain client.
 pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().tls_certs_only([]).build().expect("a plain client")
+    let client = Client::builder().no_proxy().tls_certs_only([]).read_timeout(SILENCE);
+    client.build().expect("a plain client")
 }

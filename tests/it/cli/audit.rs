@@ -21,7 +21,7 @@ fn what_operators_do_is_recorded_wherever_they_do_it() {
     let mut server = serve(&ferry, &["--no-workers"]);
     let resume = client().post(format!("{}/v1/accounts/north/resume", url(&server)));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let response = runtime.block_on(resume.bearer_auth(key.trim()).send()).unwrap();
+    let response = runtime.block_on(async { resume.bearer_auth(key.trim()).send().await }).unwrap();
     assert_eq!(response.status(), 200);
     server.signal("TERM");
     server.end();

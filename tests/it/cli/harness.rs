@@ -15,7 +15,7 @@ use super::pty::Pty;
 use super::redact::redact;
 use super::running::Running;
 use crate::dialect::drawn;
-use ferry_testing::{RedisServer, Wait, own_namespace};
+use ferry_testing::{RedisServer, Wait, blocking_within, own_namespace};
 
 /// Ten valid rows.
 pub(crate) const GOOD: &str = include_str!("../../../examples/good.csv");
@@ -151,7 +151,7 @@ impl Ferry {
             // It need not be read to its end.
             let _ = pipe.write_all(&bytes);
         });
-        let output = ferry_testing::blocking_within(&format!("the end of ferry {args:?}"), || {
+        let output = blocking_within(&format!("the end of ferry {args:?}"), || {
             child.wait_with_output().expect("its output can be read")
         });
         writer.join().expect("nothing panics here");
@@ -170,7 +170,8 @@ impl Ferry {
             command.arg(env!("CARGO_BIN_EXE_ferry"));
         }
         command.args(args).stdin(Stdio::null());
-        Ran::new(self.placed(command).output().expect("it starts"))
+        let mut command = self.placed(command);
+        Ran::new(blocking_within("the end of ferry", move || command.output().expect("it starts")))
     }
 
     /// Runs a line of shell, in which `ferry` is the binary.
@@ -178,7 +179,9 @@ impl Ferry {
         let script = format!("ferry() {{ '{}' \"$@\"; }}\n{line}", env!("CARGO_BIN_EXE_ferry"));
         let mut command = Command::new("bash");
         command.args(["-c", &script]);
-        Ran::new(self.placed(command).stdin(Stdio::null()).output().expect("bash runs"))
+        let mut command = self.placed(command);
+        command.stdin(Stdio::null());
+        Ran::new(blocking_within(line, move || command.output().expect("bash runs")))
     }
 
     /// Leaves it running.

@@ -1,7 +1,7 @@
 //! Logins, sessions and their cookies.
 
 use ferry::api::revoke_key;
-use ferry_testing::{make_old, until};
+use ferry_testing::{Wait, make_old, until, within};
 use reqwest::Method;
 
 use super::harness::{Page, Tab, pages, pages_of_operators};
@@ -63,8 +63,10 @@ async fn a_revoked_key_and_one_that_was_made_again_end_their_sessions() {
     until("the end of the session", async || tab.get("/console").await.status == 303).await;
     assert_eq!(other.get("/console").await.status, 200);
     // An open stream ends, too.
-    let rest = async { while news.chunk().await.unwrap().is_some() {} };
-    ferry_testing::within("the end of the news", rest).await;
+    let wait = Wait::begin("the end of the news");
+    while within("news, or their end", news.chunk()).await.unwrap().is_some() {
+        wait.check();
+    }
 }
 
 #[tokio::test]

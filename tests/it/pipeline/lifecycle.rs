@@ -149,7 +149,9 @@ async fn at_the_deadline_the_platform_is_asked_once_more_and_then_given_up() {
     let world = World::start(never, &far).await;
     // A busy machine may be slower than the first of these deadlines: there must be one to wait for.
     let mut growing = Duration::from_millis(400);
+    let wait = ferry_testing::Wait::begin("an upload before its deadline");
     let id = loop {
+        wait.check();
         let deadline = Some(later(SystemClock.now(), growing));
         let name = format!("slow-{growing:?}");
         let id = world.submit(SubmissionRequest { deadline, ..dataset(&name) }).await;

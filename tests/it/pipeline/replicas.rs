@@ -83,8 +83,9 @@ async fn three_replicas_learn_the_rate_that_the_platform_allows() {
     };
     world.submit_all((0..400).map(|n| overwriting(&format!("d{n:03}")))).await;
     let mut rate = learned().await;
+    let wait = ferry_testing::Wait::begin("a learned rate");
     while rate.is_none() {
-        pause().await;
+        wait.pause().await;
         rate = learned().await;
     }
     let (started, before) = (Instant::now(), requests(&world));

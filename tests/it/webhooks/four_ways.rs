@@ -58,7 +58,9 @@ async fn submit(url: &str, hook: &str, count: u64) -> (Vec<String>, Vec<String>)
 
 /// Reads events until `outcomes` has `until` final states, each once.
 async fn listen(stream: &mut Listening, outcomes: &mut Outcomes, until: usize) {
+    let wait = ferry_testing::Wait::begin(format!("{until} outcomes"));
     while outcomes.len() < until {
+        wait.check();
         let event: StateEvent = stream.next().await.expect("the stream has not ended");
         if event.data.state.is_final() {
             let before = outcomes.insert(event.data.id.to_string(), event.data.state.to_string());

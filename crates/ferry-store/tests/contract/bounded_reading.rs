@@ -56,7 +56,9 @@ fn filters() -> Vec<Filter> {
 /// Ids of all pages of a list, and how many records were looked at for them.
 async fn read(store: &dyn Store, filter: &Filter, limit: usize) -> (Vec<SubmissionId>, usize) {
     let (mut listed, mut looked_at, mut cursor) = (Vec::new(), 0, None);
+    let wait = ferry_testing::Wait::begin("the last page");
     loop {
+        wait.check();
         let page = store.list(filter, cursor, limit).await.unwrap();
         assert!(page.found.len() <= limit && page.looked_at <= LOOKED_AT, "{filter:?}");
         listed.extend(page.found.iter().map(|found| found.submission.id));

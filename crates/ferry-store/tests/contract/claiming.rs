@@ -175,7 +175,9 @@ async fn claim_all(
     limit: usize,
 ) -> Vec<ferry_types::domain::SubmissionId> {
     let mut claimed = Vec::new();
+    let wait = ferry_testing::Wait::begin("the last claim");
     loop {
+        wait.check();
         let request = ClaimRequest {
             kind: StepKind::Upload,
             limit,

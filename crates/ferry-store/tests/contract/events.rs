@@ -87,7 +87,9 @@ pub(super) async fn a_reader_that_continues_misses_no_event_and_reads_none_twice
     let ids = subject.accept_all((0..25).map(|n| new(&format!("{n}")))).await;
     let another = subject.another().await;
     let (mut after, mut seen) = (0, Vec::new());
+    let wait = ferry_testing::Wait::begin("the last event");
     loop {
+        wait.check();
         let page = another.events(after, 10).await.unwrap();
         assert!(page.events.len() <= 10);
         assert_eq!(page.newest, 25);

@@ -171,7 +171,9 @@ pub(super) async fn many_lost_steps_are_all_rescued(subject: Subject) {
     assert_eq!(subject.claim(StepKind::Upload, 700).await.len(), 700);
     subject.advance(LEASE + millis(1)).await;
     let mut due = 0;
+    let wait = ferry_testing::Wait::begin("the last rescue");
     loop {
+        wait.check();
         let rescued = subject.store.rescue().await.unwrap().due;
         assert!(rescued < 700, "a call is bounded");
         due += rescued;

@@ -35,7 +35,9 @@ pub(super) async fn an_empty_store_has_nothing_to_show(subject: Subject) {
 pub(super) async fn a_list_is_read_page_by_page(subject: Subject) {
     let accepted = subject.accept_all((0..25).map(|n| new(&format!("{n}")))).await;
     let (mut listed, mut cursor, mut pages) = (Vec::new(), None, 0);
+    let wait = ferry_testing::Wait::begin("the last page");
     loop {
+        wait.check();
         let page = subject.store.list(&Filter::default(), cursor, 10).await.unwrap();
         listed.extend(page.found.into_iter().map(|found| found.submission.id));
         pages += 1;
@@ -163,7 +165,9 @@ pub(super) async fn filters_are_all_met(subject: Subject) {
         };
         let expected = newest_first(all.iter().filter(matches).map(|new| new.id).collect());
         let (mut listed, mut cursor) = (Vec::new(), None);
+        let wait = ferry_testing::Wait::begin("the last page");
         loop {
+            wait.check();
             let page = subject.store.list(&filter, cursor, 3).await.unwrap();
             assert!(page.found.len() <= 3);
             listed.extend(page.found.iter().map(|found| found.submission.id));
@@ -219,7 +223,9 @@ pub(super) async fn a_list_is_of_the_time_that_is_asked_for(subject: Subject) {
             });
             let expected = newest_first(expected.map(|(_, one)| one.id).collect());
             let (mut listed, mut cursor) = (Vec::new(), None);
+            let wait = ferry_testing::Wait::begin("the last page");
             loop {
+                wait.check();
                 let page = subject.store.list(&filter, cursor, 2).await.unwrap();
                 listed.extend(page.found.iter().map(|found| found.submission.id));
                 cursor = page.next;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferry_store::redis::RedisStore;
 use ferry_store::{Accepted, ClaimRequest, Commit, Committed, NewSubmission, Store, StoreError};
-use ferry_testing::{RedisServer, own_namespace, shared_server};
+use ferry_testing::{RedisServer, Wait, own_namespace, shared_server};
 use ferry_types::domain::submission::{State, StepKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +53,7 @@ async fn forward(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
     let there =
         tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let mut buffer = vec![0; 64 << 10];
+    // Forwards until the server is gone, or the test.
     while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
         let response = &buffer[..count];
         let is_message = response.starts_with(b"*3\r\n$7\r\nmessage");
@@ -202,7 +203,9 @@ async fn what_was_leased_without_an_answer_is_found_among_any_number_of_leases()
     store.accept((0..2203).map(|n| new(&format!("{n}"))).collect()).await.unwrap();
     claim(&store, StepKind::Upload, 1).await;
     let mut leased = 1;
+    let wait = Wait::begin("2,200 leases");
     while leased < 2200 {
+        wait.check();
         leased += claim(&other, StepKind::Upload, (2200 - leased).min(1000)).await.claims.len();
     }
     wire.lose_an_answer();

@@ -144,12 +144,14 @@ async fn a_migration_waits_for_processes_of_an_older_version() {
     let (reads, has_read) = tokio::sync::oneshot::channel();
     let reading = std::thread::spawn(move || {
         let mut reads = Some(reads);
+        let wait = ferry_testing::Wait::begin("the end of the test");
         while continues.load(Ordering::SeqCst) {
+            wait.check();
             redis::cmd("GET").arg("{ferry}:epochs").exec(&mut connection).unwrap();
             reads.take().map(|reads| reads.send(()));
         }
     });
-    has_read.await.unwrap();
+    ferry_testing::within("a first read", has_read).await.unwrap();
     let response = store_on(&server, "ferry").stats().await;
     is_read.store(false, Ordering::SeqCst);
     reading.join().unwrap();

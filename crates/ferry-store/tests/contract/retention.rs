@@ -63,7 +63,9 @@ pub(super) async fn a_sweep_is_bounded_and_continues(subject: Subject) {
     }
     subject.advance(DAY).await;
     let mut removed = 0;
+    let wait = ferry_testing::Wait::begin("the last sweep");
     loop {
+        wait.check();
         let now = subject.store.sweep(millis(0)).await.unwrap();
         assert!(now < 700, "a call is bounded");
         removed += now;

@@ -202,7 +202,10 @@ async fn every_column_may_be_spoiled(state: State, tables: impl Fn(&str) -> bool
             assert_not_blocked(&spoiled, next, template.victim).await;
             spoiled.operates(template.victim).await;
             spoiled.clock.advance(DAY);
-            while spoiled.ok(spoiled.store.sweep(millis(0)).await) > 0 {}
+            let wait = ferry_testing::Wait::begin("the last sweep");
+            while spoiled.ok(spoiled.store.sweep(millis(0)).await) > 0 {
+                wait.check();
+            }
             assert!(spoiled.ok(spoiled.store.get(sound).await).is_none(), "{}", spoiled.what);
         }
     }

@@ -25,7 +25,9 @@ fn large(n: usize) -> NewSubmission {
 }
 
 async fn end_all(subject: &Subject) {
+    let wait = ferry_testing::Wait::begin("the last claim");
     loop {
+        wait.check();
         let claims = subject.claim(StepKind::Upload, 500).await;
         if claims.is_empty() {
             return;
@@ -67,7 +69,10 @@ async fn the_file_shrinks_after_a_sweep_and_no_write_waits_long() {
     let writing = longest_write(&subject, stopped.clone());
     let sweeping = async {
         let begun = Instant::now();
-        while subject.store.sweep(millis(1000)).await.unwrap() > 0 {}
+        let wait = ferry_testing::Wait::begin("the last sweep");
+        while subject.store.sweep(millis(1000)).await.unwrap() > 0 {
+            wait.check();
+        }
         stopped.store(true, Ordering::SeqCst);
         begun.elapsed()
     };
