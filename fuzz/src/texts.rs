@@ -58,6 +58,7 @@ fn pages(page: impl Fn(u64) -> Window) {
     let (mut from, mut last) = (1, 0);
     loop {
         let Window { rows, next, .. } = page(from);
+        assert!(next.is_none() || !rows.is_empty(), "page {from} is empty, and not the last");
         for row in rows {
             assert!(row.row > last, "row {} stands behind row {last}", row.row);
             last = row.row;

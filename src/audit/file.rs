@@ -221,7 +221,9 @@ mod tests {
     /// The lengths that a file has until it is over.
     fn lengths_until(path: &Path, is_over: &AtomicBool) -> BTreeSet<u64> {
         let mut lengths = BTreeSet::new();
+        let wait = Wait::begin("the end of the writers");
         while !is_over.load(Ordering::Relaxed) {
+            wait.check();
             lengths.insert(path.metadata().map_or(0, |found| found.len()));
             thread::yield_now();
         }

@@ -120,7 +120,9 @@ mod tests {
         assert!(std::fs::metadata(&path).expect("a log").len() > 2 * CHUNK);
         for part in [1, 7, 200, 500] {
             let (mut numbers, mut before) = (Vec::new(), None);
+            let wait = ferry_testing::Wait::begin("the first record");
             loop {
+                wait.check();
                 let read = newest_records(&path, before, part, |_| true).expect("it is read");
                 assert!(read.records.len() <= part && read.unreadable == 0);
                 numbers.extend(read.records.iter().map(|record| record.n));
@@ -145,7 +147,9 @@ mod tests {
         text += "{\"n\":3,";
         std::fs::write(&path, text).expect("it is written");
         let (mut numbers, mut before, mut parts) = (Vec::new(), None, 0);
+        let wait = ferry_testing::Wait::begin("the first record");
         loop {
+            wait.check();
             let read = newest_records(&path, before, 50, |_| true).expect("it is read");
             numbers.extend(read.records.iter().map(|record| record.n));
             (before, parts) = (read.next, parts + 1);

@@ -165,7 +165,9 @@ fn an_unknown_token_is_asked_for_by_time_and_not_by_tries() {
         let mut submission = submission(State::Processing);
         submission.failures = 4000;
         let (mut taken, mut tries) = (Duration::ZERO, 0);
+        let wait = ferry_testing::Wait::begin("the last poll");
         loop {
+            wait.check();
             let submission_now = of(&submission);
             let context = context(&submission_now, taken.as_millis() as i64, &policy);
             let transition = after_poll(&context, Err(PlatformError::UnknownToken));

@@ -133,7 +133,9 @@ fn an_address_where_nothing_is_counts_as_a_rejection_only_once_it_has_lasted() {
         let mut parts = SubmissionParts { failures: 900, ..submission(State::Uploading) };
         parts.reason = Some(Reason::new(ReasonCode::Transient, "no connection"));
         let (mut taken, mut overwrote) = (Duration::ZERO, 0);
+        let wait = ferry_testing::Wait::begin("a rejection of the upload");
         let last = loop {
+            wait.check();
             let (submission, name_mark) = ambiguous(before, &parts);
             let now = taken.as_millis() as i64;
             let context = Context { name_mark, ..context(&submission, now, &policy) };

@@ -42,7 +42,9 @@ fn due(kind: StepKind, is_rejected: bool) -> Submission {
 /// Runs the step with these responses in turn until nothing is due, and returns when that was.
 fn run(mut submission: Submission, policy: &Policy, turns: &[PlatformError]) -> (Submission, i64) {
     let (kind, mut now) = (submission.step.unwrap(), 0);
+    let wait = ferry_testing::Wait::begin("the last attempt");
     for error in turns.iter().cycle() {
+        wait.check();
         submission.claim(Duration::from_secs(15), timestamp(now)).unwrap();
         let error = Err(error.clone());
         let transition = after(&context(&submission, now, policy), kind, error);

@@ -233,6 +233,7 @@ mod tests {
             let (mut records, mut record, mut read) =
                 (Records::new(text.as_bytes(), 0, delimiter), ByteRecord::new(), Vec::new());
             while records.read(&mut record).is_some() {
+                prop_assert!(read.len() <= text.len(), "more records than characters");
                 read.push(record.clone());
             }
             prop_assert_eq!(read, expected);

@@ -207,10 +207,10 @@ proptest! {
             let window = window(sheet.table, &text, from, count, None);
             prop_assert!(window.rows.len() <= count);
             shown.extend(window.rows.into_iter().map(|row| (row.row, row.line, row.cells)));
-            match window.next {
-                Some(next) => from = next,
-                None => break,
-            }
+            let Some(next) = window.next else { break };
+            prop_assert!(next > from, "window {next} stands behind window {from}");
+            prop_assert!(shown.len() < text.len(), "more rows than characters");
+            from = next;
         }
         let mut expected = Vec::new();
         each_row(sheet.table, &text, |row| {
