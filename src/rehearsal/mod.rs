@@ -103,9 +103,9 @@ impl Rehearsal {
     }
 
     fn share(&self) -> f64 {
-        let FaultRates { server_error, slow_down, reset, token_revoked, .. } = self.sim.rates();
+        let FaultRates { server_error, throttled, reset, token_revoked, .. } = self.sim.rates();
         // To the thousandth: a sum of parts has no more.
-        ((server_error + slow_down + reset + token_revoked) * 1000.0).round() / 1000.0
+        ((server_error + throttled + reset + token_revoked) * 1000.0).round() / 1000.0
     }
 
     fn script(&self, fault: Fault, on: bool) {

@@ -31,8 +31,8 @@ impl PlatformFault {
         Some(match kind {
             FaultKind::Error => Fault::Respond { status: 500, headers, body },
             FaultKind::StoredAndError => Fault::RespondAfter { status: 502, headers, body },
-            FaultKind::Throttled => Fault::SlowDown(retry_after),
-            FaultKind::StoredAndThrottled => Fault::SlowDownAfter(retry_after),
+            FaultKind::Throttled => Fault::Throttle(retry_after),
+            FaultKind::StoredAndThrottled => Fault::ThrottleAfter(retry_after),
             FaultKind::Reset => Fault::ResetBefore,
             FaultKind::StoredAndReset => Fault::ResetAfter,
             FaultKind::TokenDenied if !is_login => Fault::RevokeToken,

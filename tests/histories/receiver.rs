@@ -61,7 +61,7 @@ fn response(fault: Option<&Fault>) -> Attempt {
         Some(Fault::Respond { .. } | Fault::RespondAfter { .. }) => {
             answered(DeliveryResult::ServerError, 500)
         }
-        Some(Fault::SlowDown(RetryAfter::Seconds(seconds))) => Attempt {
+        Some(Fault::Throttle(RetryAfter::Seconds(seconds))) => Attempt {
             retry_after: Some(Duration::from_secs_f64(*seconds)),
             ..answered(DeliveryResult::ClientError, 429)
         },

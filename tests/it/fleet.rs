@@ -25,7 +25,7 @@ async fn a_retry_after_holds_for_all_workers() {
     let workers: Vec<Worker> = (0..3).map(|_| Worker::start(&world, &[])).collect();
     let first = world.submit(overwriting("first")).await;
     world.settled(first).await;
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(3.0)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(3.0)));
     let ids = world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
     until("requests for all uploads", async || world.sim.is_script_done()).await;
     // Requests that were sent before the answer arrived are not early.
@@ -62,7 +62,7 @@ async fn a_resumption_lifts_a_long_retry_after_in_all_workers(world: &World) {
     let workers: Vec<Worker> = (0..2).map(|_| Worker::start(world, &changes)).collect();
     let first = world.submit(overwriting("first")).await;
     world.settled(first).await;
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(3000.0)));
     world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
     let is_throttled = async || world.sim.is_script_done() && world.running().await == 0;
     until("a throttled account", is_throttled).await;

@@ -61,7 +61,7 @@ fn platform(total: u64) -> SimConfig {
         foreign_names: foreign.map(|(request, ..)| request.name).collect(),
         faults: FaultRates {
             server_error: 0.05,
-            slow_down: 0.005,
+            throttled: 0.005,
             lost_answer: 0.04,
             done_otherwise: 0.03,
             done_throttled: 0.02,

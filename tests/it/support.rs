@@ -36,7 +36,7 @@ pub(crate) fn bad_days(seed: u64) -> SimConfig {
         retry_after: Duration::from_millis(50),
         faults: FaultRates {
             server_error: 0.10,
-            slow_down: 0.05,
+            throttled: 0.05,
             reset: 0.05,
             lost_answer: 0.03,
             token_revoked: 0.01,

@@ -74,7 +74,7 @@ impl FaultKind {
         match self {
             Self::Error => &mut rates.server_error,
             Self::StoredAndError => &mut rates.done_otherwise,
-            Self::Throttled => &mut rates.slow_down,
+            Self::Throttled => &mut rates.throttled,
             Self::StoredAndThrottled => &mut rates.done_throttled,
             Self::Reset => &mut rates.reset,
             Self::StoredAndReset => &mut rates.lost_answer,

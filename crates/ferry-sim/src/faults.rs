@@ -58,9 +58,9 @@ pub enum Fault {
         body: String,
     },
     /// 429, and nothing else happens.
-    SlowDown(RetryAfter),
+    Throttle(RetryAfter),
     /// 503 with `Retry-After`, and all is done as asked.
-    SlowDownAfter(RetryAfter),
+    ThrottleAfter(RetryAfter),
     /// The connection breaks, and nothing else happens.
     ResetBefore,
     /// All is done as asked, and the connection breaks instead of an answer.
@@ -90,7 +90,7 @@ impl Fault {
         match self {
             Self::Respond { status: 500.., .. } => "server_error",
             Self::Respond { .. } => "respond",
-            Self::SlowDown(_) => "slow_down",
+            Self::Throttle(_) => "throttled",
             Self::ResetBefore => "reset",
             Self::ResetAfter => "lost_answer",
             Self::Stall(_) => "stall",
@@ -99,7 +99,7 @@ impl Fault {
             Self::RevokeToken => "token_revoked",
             Self::Enormous(_) => "enormous",
             Self::RespondAfter { .. } => "done_otherwise",
-            Self::SlowDownAfter(_) => "done_throttled",
+            Self::ThrottleAfter(_) => "done_throttled",
             Self::UnknownFor(_) => "unknown_token",
             Self::RejectName => "name_rejected",
             Self::OddWord => "odd_word",
@@ -119,7 +119,7 @@ pub struct FaultRates {
     /// 500 or 503.
     pub server_error: f64,
     /// 429 with `Retry-After`.
-    pub slow_down: f64,
+    pub throttled: f64,
     /// The connection breaks before anything happened.
     pub reset: f64,
     /// An upload is stored, and the connection breaks before the answer.
@@ -145,7 +145,7 @@ impl FaultRates {
     pub fn mixed(share: f64) -> Self {
         Self {
             server_error: share * 0.4,
-            slow_down: share * 0.2,
+            throttled: share * 0.2,
             reset: share * 0.2,
             lost_answer: share * 0.1,
             token_revoked: share * 0.1,
@@ -290,7 +290,7 @@ impl Faults {
         if endpoint != Endpoint::Token
             && let Some(asked_for) = self.throttled(now)
         {
-            return Some(Fault::SlowDown(asked_for));
+            return Some(Fault::Throttle(asked_for));
         }
         if let Some(fault) = name.and_then(|name| self.named.remove(name)) {
             return Some(fault);
@@ -299,8 +299,8 @@ impl Faults {
         if happens(rng, rates.server_error) {
             return Some(Fault::error(if rng.bool() { 500 } else { 503 }));
         }
-        if happens(rng, rates.slow_down) {
-            return Some(Fault::SlowDown(self.asked_for()));
+        if happens(rng, rates.throttled) {
+            return Some(Fault::Throttle(self.asked_for()));
         }
         if happens(rng, rates.reset) {
             return Some(Fault::ResetBefore);
@@ -313,7 +313,7 @@ impl Faults {
                 return Some(done_otherwise(rng));
             }
             if happens(rng, rates.done_throttled) {
-                return Some(Fault::SlowDownAfter(self.asked_for()));
+                return Some(Fault::ThrottleAfter(self.asked_for()));
             }
             if happens(rng, rates.unknown_token) {
                 return Some(Fault::UnknownFor(self.retry_after));

@@ -228,7 +228,7 @@ impl World {
             self.platform.revoke(parsed.access_token());
         }
         let is_done =
-            !matches!(fault, Some(Fault::Respond { .. } | Fault::SlowDown(_) | Fault::ResetBefore));
+            !matches!(fault, Some(Fault::Respond { .. } | Fault::Throttle(_) | Fault::ResetBefore));
         let done = is_done.then(|| self.platform.carry_out(now, parsed, oddities));
         let outcome = done.unwrap_or_else(|| Reply::rejection(Rejection::Throttled).into());
         let mut served = Served::whole(outcome);
@@ -240,10 +240,10 @@ impl World {
                 let (status, headers, body) = (*status, headers.clone(), body.clone());
                 served.outcome.reply = Reply::Dictated { status, headers, body };
             }
-            Some(Fault::SlowDown(retry_after)) => {
+            Some(Fault::Throttle(retry_after)) => {
                 served.headers = self.throttle(now, parsed, *retry_after);
             }
-            Some(Fault::SlowDownAfter(retry_after)) => {
+            Some(Fault::ThrottleAfter(retry_after)) => {
                 served.headers = self.throttle(now, parsed, *retry_after);
                 let (status, headers, body) = (503, Vec::new(), String::new());
                 served.outcome.reply = Reply::Dictated { status, headers, body };

@@ -16,7 +16,7 @@ impl DemoRun {
     /// Runs the examples until all are settled.
     pub(super) async fn play_once(&mut self) -> Result<(), CliError> {
         // One bad moment each, to see that it costs a moment and nothing else.
-        self.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
+        self.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Seconds(1.0)));
         self.sim.script(Endpoint::Results, Fault::ResetBefore);
         let mut ids = Vec::new();
         for example in examples() {

@@ -48,7 +48,7 @@ fn the_warnings_of_a_worker_sum_up_a_night() {
     await_message(&worker, "is paused");
     ferry.run(&["resume", "default"]).ok();
     await_message(&worker, "was resumed");
-    platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
+    platform.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(600.0)));
     let throttled = submit("throttled");
     await_message(&worker, "throttles account `default` until ");
     ferry.run(&["resume", "default"]).ok();

@@ -55,7 +55,7 @@ fn for_better_credentials() {
 #[test]
 fn for_the_end_of_a_throttling() {
     let platform = Platform::start();
-    platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
+    platform.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(600.0)));
     let ferry = Ferry::of(&platform).file("march.csv", GOOD);
     let mut waiting = ferry.start(&["submit", "march.csv", "--wait"]);
     waiting.await_stderr("the Platform throttles account `default`");

@@ -100,7 +100,7 @@ fn all_surfaces_say_what_is_wrong_in_the_same_words() {
     all_say("account `default` is paused: moving house (paused by user `");
     ferry.run(&["resume", "default"]).ok();
 
-    platform.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(600.0)));
+    platform.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(600.0)));
     let worker = ferry.start(&["worker"]);
     all_say(", last response: UploadData: throttled for 600s (429); then its requests begin again");
     ferry.run(&["resume", "default"]).ok();

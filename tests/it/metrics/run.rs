@@ -33,7 +33,7 @@ fn bad_days() -> SimConfig {
         latency: Duration::from_millis(15),
         faults: FaultRates {
             server_error: 0.06,
-            slow_down: 0.01,
+            throttled: 0.01,
             reset: 0.03,
             lost_answer: 0.03,
             token_revoked: 0.01,

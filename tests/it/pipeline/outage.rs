@@ -68,7 +68,7 @@ async fn a_resumed_account_continues_where_it_was() {
 async fn retry_after_throttles_the_whole_account() {
     // Nothing else is on its way, so that the next request of any dataset would be early.
     let world = World::start(SimConfig { notice: Duration::ZERO, ..prompt() }, &[]).await;
-    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1.0)));
+    world.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Seconds(1.0)));
     let first = world.submit(dataset("first")).await;
     world.until(first, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
     let requested = Instant::now();
@@ -93,7 +93,7 @@ async fn one_probe_asks_again_after_a_retry_after_that_is_trusted_in_part() {
     let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "5s")]).await;
     let first = world.submit(overwriting("first")).await;
     world.settled(first).await;
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(86_400.0)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(86_400.0)));
     world.submit_all((0..30).map(|n| overwriting(&format!("p{n}")))).await;
     let is_throttled = async || world.sim.is_script_done() && world.running().await == 0;
     until("a throttled account", is_throttled).await;
@@ -402,7 +402,7 @@ async fn uploads_that_were_not_sent_are_no_attempts() {
 #[tokio::test]
 async fn a_resumed_account_forgets_how_long_it_was_asked_to_wait() {
     let world = World::start(prompt(), &[]).await;
-    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(3000.0)));
+    world.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Seconds(3000.0)));
     let id = world.submit(dataset("patient")).await;
     world.until(id, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
     let resumed = Instant::now();
@@ -416,7 +416,7 @@ async fn a_resumed_account_forgets_how_long_it_was_asked_to_wait() {
 #[tokio::test]
 async fn an_absurd_retry_after_is_trusted_up_to_the_limit() {
     let world = World::start(prompt(), &[("RETRY_AFTER_MAX", "300ms")]).await;
-    world.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(1e9)));
+    world.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Seconds(1e9)));
     let id = world.submit(dataset("absurd")).await;
     assert_eq!(world.settled(id).await.state, State::Completed);
 }

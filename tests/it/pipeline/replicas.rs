@@ -58,7 +58,7 @@ async fn three_replicas_complete_a_thousand_submissions_and_double_none() {
 /// Requests of a Platform that were answered, and those that were throttled.
 fn requests(world: &World) -> [u64; 2] {
     let ledger = world.sim.ledger();
-    let throttled = ledger.faults.get("slow_down").copied().unwrap_or_default();
+    let throttled = ledger.faults.get("throttled").copied().unwrap_or_default();
     [ledger.requests - ledger.tokens_issued - throttled, throttled]
 }
 

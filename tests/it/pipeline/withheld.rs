@@ -34,7 +34,7 @@ async fn requested(world: &World, endpoint: Endpoint, count: usize) {
 #[tokio::test]
 async fn an_upload_that_waited_for_memory_is_not_sent_to_a_platform_that_throttles_meanwhile() {
     let mut world = World::idle(slow(), &[ONE_UPLOAD]).await;
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(MINUTE)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(MINUTE)));
     let ids = world.submit_all([dataset("one"), dataset("two")]).await;
     world.start_workers();
     for id in ids {
@@ -51,7 +51,7 @@ async fn an_upload_that_waited_for_memory_is_not_sent_to_a_platform_that_throttl
 async fn a_request_is_not_repeated_with_a_new_token_while_the_platform_throttles() {
     let mut world = World::idle(slow(), &[]).await;
     world.sim.script(Endpoint::Upload, Fault::RevokeToken);
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(MINUTE)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(MINUTE)));
     let ids = world.submit_all([dataset("one"), dataset("two")]).await;
     world.start_workers();
     for id in ids {
@@ -69,7 +69,7 @@ async fn the_next_result_is_not_fetched_while_the_platform_throttles() {
     let result_keys = vec!["tableofresultids".to_owned(), "other".to_owned()];
     let id = world.submit(SubmissionRequest { result_keys, ..dataset("one") }).await;
     requested(&world, Endpoint::Results, 1).await;
-    world.sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(MINUTE)));
+    world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(MINUTE)));
     let other = world.submit(dataset("two")).await;
     world.until(other, |view| view.reason_code == Some(ReasonCode::Throttled)).await;
     let view = world.until(id, |view| view.reason_code.is_some()).await;

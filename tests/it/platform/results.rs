@@ -158,9 +158,9 @@ async fn a_processing_token_that_the_platform_does_not_know_is_reported_as_such(
 
 #[tokio::test]
 async fn a_question_may_be_answered_with_a_pause() {
-    let response = status_through(Fault::SlowDown(seconds(1.5))).await;
+    let response = status_through(Fault::Throttle(seconds(1.5))).await;
     assert_eq!(pause(response), Some(Duration::from_millis(1500)));
-    let response = status_through(Fault::SlowDown(RetryAfter::Missing)).await;
+    let response = status_through(Fault::Throttle(RetryAfter::Missing)).await;
     assert_eq!(pause(response), None);
     let response = status_through(says_with(503, ("retry-after", "4"), "")).await;
     assert_eq!(pause(response), Some(Duration::from_secs(4)));

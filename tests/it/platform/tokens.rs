@@ -388,9 +388,9 @@ async fn json_that_cannot_be_read_is_reported_as_such_without_its_token() {
 #[tokio::test]
 async fn the_token_endpoint_may_ask_to_wait() {
     let (sim, platform) = start(quick()).await;
-    sim.script(Endpoint::Token, Fault::SlowDown(seconds(7.0)));
+    sim.script(Endpoint::Token, Fault::Throttle(seconds(7.0)));
     assert_eq!(pause(asks_once(&platform, &sim).await), Some(Duration::from_secs(7)));
-    sim.script(Endpoint::Token, Fault::SlowDown(RetryAfter::Missing));
+    sim.script(Endpoint::Token, Fault::Throttle(RetryAfter::Missing));
     assert_eq!(pause(platform.upload(upload("n")).await), None);
     sim.script(Endpoint::Token, says_with(503, ("retry-after", "3"), ""));
     assert_eq!(pause(platform.status("t").await), Some(Duration::from_secs(3)));
@@ -426,7 +426,7 @@ async fn a_wrong_clock_on_either_side_does_not_matter() {
         let platform = client(account, limits(), ours);
         let token = stored(&platform).await;
         assert_eq!(platform.status(&token).await, Ok(Status::Done));
-        sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Date(Duration::from_secs(90))));
+        sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Date(Duration::from_secs(90))));
         let requested = pause(platform.status(&token).await).expect("a pause").as_secs();
         assert!((89..=91).contains(&requested), "{ours} {theirs}: {requested}");
         assert_eq!((sim.ledger().tokens_issued, sim.ledger().unauthorized), (1, 0));

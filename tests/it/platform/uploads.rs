@@ -316,10 +316,10 @@ async fn the_platform_may_ask_to_wait_in_many_ways() {
         let response = platform.upload(upload("n")).await;
         assert_eq!(super::pause(response), delay, "{status} {value}");
     }
-    sim.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Missing));
+    sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Missing));
     assert_eq!(super::pause(platform.upload(upload("n")).await), None);
     assert_eq!(sim.ledger().accepted(), 0);
-    sim.script(Endpoint::Upload, Fault::SlowDown(seconds(2.0)));
+    sim.script(Endpoint::Upload, Fault::Throttle(seconds(2.0)));
     let text = platform.upload(upload("n")).await.expect_err("a pause").to_string();
     assert_eq!(text, "UploadData: throttled for 2s (429)");
 }

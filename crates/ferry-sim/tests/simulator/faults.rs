@@ -85,7 +85,7 @@ async fn requests_that_come_too_soon_after_a_429_are_counted() {
     let bearer = caller.token().await;
     let body = upload_body("n", DATA);
     let long = RetryAfter::Seconds(60.0);
-    caller.sim.script(Endpoint::Upload, Fault::SlowDown(long));
+    caller.sim.script(Endpoint::Upload, Fault::Throttle(long));
     let response = caller.upload(&bearer, &body).await;
     assert_eq!(
         (response.status, &response.headers["retry-after"]),
@@ -97,9 +97,9 @@ async fn requests_that_come_too_soon_after_a_429_are_counted() {
     let uploaded = caller.upload(&bearer, &body).await;
     assert_eq!(caller.sim.ledger().early_requests, 1);
 
-    caller.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Seconds(-1.0)));
-    caller.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Missing));
-    caller.sim.script(Endpoint::Status, Fault::SlowDown(RetryAfter::Date(Duration::from_mins(1))));
+    caller.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Seconds(-1.0)));
+    caller.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Missing));
+    caller.sim.script(Endpoint::Status, Fault::Throttle(RetryAfter::Date(Duration::from_mins(1))));
     for present in [true, false, true] {
         let response = caller.get(&bearer, &uploaded.body, "status").await;
         assert_eq!((response.status, response.headers.contains_key("retry-after")), (429, present));
@@ -152,7 +152,7 @@ async fn in_an_outage_every_request_fails_and_nothing_happens() {
 async fn seeded_faults_are_as_frequent_as_configured() {
     let faults = FaultRates {
         server_error: 0.1,
-        slow_down: 0.1,
+        throttled: 0.1,
         reset: 0.1,
         lost_answer: 0.2,
         token_revoked: 0.05,
@@ -185,7 +185,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
     };
     for (name, range) in [
         ("server_error", 140..=260),
-        ("slow_down", 122..=238),
+        ("throttled", 122..=238),
         ("reset", 107..=217),
         ("lost_answer", 221..=363),
     ] {

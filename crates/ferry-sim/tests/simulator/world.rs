@@ -105,7 +105,7 @@ fn the_same_requests_at_the_same_times_get_the_same_responses() {
     let story = |seed| {
         let faults = FaultRates {
             server_error: 0.1,
-            slow_down: 0.1,
+            throttled: 0.1,
             lost_answer: 0.1,
             done_otherwise: 0.2,
             unknown_token: 0.1,
@@ -188,7 +188,7 @@ fn another_dataset_of_the_account_is_early_too() {
     let notice = Duration::from_secs(2);
     let mut client = Virtual::new(SimConfig { notice, ..quick() });
     let early = |client: &Virtual| client.world.ledger().early_requests;
-    client.world.script(Endpoint::Upload, Fault::SlowDown(RetryAfter::Seconds(60.0)));
+    client.world.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(60.0)));
     assert_eq!(client.upload("n", false).response.status, 429);
     client.upload("other", false);
     assert_eq!(early(&client), 0, "it may have been on its way");
@@ -216,7 +216,7 @@ fn an_upload_may_be_stored_and_answered_otherwise() {
         assert!(stored.answer_lost, "its processing token was not reported");
         assert_eq!(client.upload(&name, false).response.status, 409);
     }
-    let throttled = Fault::SlowDownAfter(RetryAfter::Seconds(7.0));
+    let throttled = Fault::ThrottleAfter(RetryAfter::Seconds(7.0));
     client.world.script(Endpoint::Upload, throttled);
     let response = client.upload("throttled", false).response;
     assert_eq!(response.status, 503);
