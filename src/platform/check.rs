@@ -100,7 +100,7 @@ fn differences(one: &str, other: &str) -> i64 {
     counts.values().map(|count| count.abs()).sum()
 }
 
-pub(super) fn lost_answer(lost: TransportError) -> ApiCheck {
+pub(super) fn lost_response(lost: TransportError) -> ApiCheck {
     let (what, hint) = match lost {
         TransportError::NotSent(what) => (what, "check api_url, and the way to the Platform"),
         TransportError::Unanswered(what)

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::authorized::{AuthorizedRequests, Scope};
-use super::check::{ApiCheck, NO_SUCH, PATHS, judge, lost_answer, may_be_of_any_path, no_access};
+use super::check::{ApiCheck, NO_SUCH, PATHS, judge, lost_response, may_be_of_any_path, no_access};
 use super::denial_limit::DenialLimit;
 use super::endpoint::{FEEDBACK, RESULTS, SHORT, STATUS, UPLOAD};
 use super::exchange::Exchange;
@@ -207,7 +207,7 @@ impl Platform {
     pub async fn check_api(&self) -> ApiCheck {
         let response = match self.check_path(PATHS[1]).await {
             Ok(Ok(response)) => response,
-            Ok(Err(lost)) => return lost_answer(lost),
+            Ok(Err(lost)) => return lost_response(lost),
             Err(error) => return no_access(&error.into()),
         };
         let words = &self.account.status_map;

@@ -120,5 +120,5 @@ impl Rehearsal {
 /// because each may need a decision.
 fn rates(share: f64) -> FaultRates {
     let mixed = FaultRates::mixed(share);
-    FaultRates { lost_answer: 0.0, reset: mixed.reset + mixed.lost_answer, ..mixed }
+    FaultRates { lost_response: 0.0, reset: mixed.reset + mixed.lost_response, ..mixed }
 }

@@ -62,7 +62,7 @@ fn platform(total: u64) -> SimConfig {
         faults: FaultRates {
             server_error: 0.05,
             throttled: 0.005,
-            lost_answer: 0.04,
+            lost_response: 0.04,
             done_otherwise: 0.03,
             done_throttled: 0.02,
             unknown_token: 0.02,

@@ -38,7 +38,7 @@ pub(crate) fn bad_days(seed: u64) -> SimConfig {
             server_error: 0.10,
             throttled: 0.05,
             reset: 0.05,
-            lost_answer: 0.03,
+            lost_response: 0.03,
             token_revoked: 0.01,
             ..FaultRates::default()
         },

@@ -77,7 +77,7 @@ impl FaultKind {
             Self::Throttled => &mut rates.throttled,
             Self::StoredAndThrottled => &mut rates.done_throttled,
             Self::Reset => &mut rates.reset,
-            Self::StoredAndReset => &mut rates.lost_answer,
+            Self::StoredAndReset => &mut rates.lost_response,
             Self::TokenDenied => &mut rates.token_revoked,
             Self::NameRejected => &mut rates.name_rejected,
             Self::UnknownToken => &mut rates.unknown_token,

@@ -92,7 +92,7 @@ impl Fault {
             Self::Respond { .. } => "respond",
             Self::Throttle(_) => "throttled",
             Self::ResetBefore => "reset",
-            Self::ResetAfter => "lost_answer",
+            Self::ResetAfter => "lost_response",
             Self::Stall(_) => "stall",
             Self::SlowBody(_) => "slow_body",
             Self::CutBody => "cut_body",
@@ -123,7 +123,7 @@ pub struct FaultRates {
     /// The connection breaks before anything happened.
     pub reset: f64,
     /// An upload is stored, and the connection breaks before the answer.
-    pub lost_answer: f64,
+    pub lost_response: f64,
     /// An access token that has been in use is revoked.
     pub token_revoked: f64,
     /// An upload is stored, and the answer is 500, 502, 504, or a web page.
@@ -147,7 +147,7 @@ impl FaultRates {
             server_error: share * 0.4,
             throttled: share * 0.2,
             reset: share * 0.2,
-            lost_answer: share * 0.1,
+            lost_response: share * 0.1,
             token_revoked: share * 0.1,
             ..Self::default()
         }
@@ -306,7 +306,7 @@ impl Faults {
             return Some(Fault::ResetBefore);
         }
         if endpoint == Endpoint::Upload {
-            if happens(rng, rates.lost_answer) {
+            if happens(rng, rates.lost_response) {
                 return Some(Fault::ResetAfter);
             }
             if happens(rng, rates.done_otherwise) {

@@ -141,7 +141,7 @@ async fn losing_the_first_answer(served: &Served) -> String {
 }
 
 #[tokio::test]
-async fn a_lost_answer_doubles_nothing() {
+async fn a_lost_response_doubles_nothing() {
     let served = Served::over(crate::support::World::idle(prompt(), &[]).await).await;
     let client = Client::new(&losing_the_first_answer(&served).await).unwrap();
     let response = client.submit(&dataset("march")).await.unwrap();

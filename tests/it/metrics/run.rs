@@ -35,7 +35,7 @@ fn bad_days() -> SimConfig {
             server_error: 0.06,
             throttled: 0.01,
             reset: 0.03,
-            lost_answer: 0.03,
+            lost_response: 0.03,
             token_revoked: 0.01,
             ..FaultRates::default()
         },

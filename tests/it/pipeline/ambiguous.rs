@@ -9,7 +9,7 @@ use ferry_types::domain::submission::{ReasonCode, Resolution, State};
 use crate::support::{World, dataset, overwriting, prompt};
 
 #[tokio::test]
-async fn a_lost_answer_with_overwrite_is_uploaded_again() {
+async fn a_lost_response_with_overwrite_is_uploaded_again() {
     let world = World::start(prompt(), &[]).await;
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let id = world.submit(overwriting("ours")).await;
@@ -36,7 +36,7 @@ async fn a_lost_request_without_overwrite_is_uploaded_once_more_unchanged() {
 }
 
 #[tokio::test]
-async fn lost_answers_without_overwrite_are_held_and_resolved_by_a_person() {
+async fn lost_responses_without_overwrite_are_held_and_resolved_by_a_person() {
     let world = World::start(prompt(), &[]).await;
     let mut ids = Vec::new();
     for n in 0..3 {
@@ -81,7 +81,7 @@ async fn a_dataset_that_was_there_before_is_rejected_and_not_held() {
 }
 
 #[tokio::test]
-async fn by_configuration_a_lost_answer_is_overwritten() {
+async fn by_configuration_a_lost_response_is_overwritten() {
     let world = World::start(prompt(), &[("AMBIGUOUS_UPLOAD", "overwrite")]).await;
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let id = world.submit(dataset("ours")).await;

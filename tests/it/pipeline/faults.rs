@@ -14,7 +14,7 @@ async fn a_thousand_submissions_with_faults_are_all_completed_and_none_is_double
     assert_eq!(ledger.names.len(), 1000);
     assert_eq!(ledger.doubled(), Vec::<&str>::new());
     assert_eq!(ledger.early_requests, 0);
-    for kind in ["server_error", "throttled", "reset", "lost_answer", "token_revoked"] {
+    for kind in ["server_error", "throttled", "reset", "lost_response", "token_revoked"] {
         assert!(ledger.faults.contains_key(kind), "no {kind} in {:?}", ledger.faults);
     }
     println!("{:?} requests {} polls {}", ledger.faults, ledger.requests, ledger.polls());

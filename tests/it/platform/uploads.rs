@@ -210,7 +210,7 @@ async fn a_processing_token_may_be_bare_or_quoted() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_ambiguous_whether_or_not_the_upload_was_stored() {
+async fn a_lost_response_is_ambiguous_whether_or_not_the_upload_was_stored() {
     for (fault, stored) in [
         (Fault::ResetBefore, 0),
         (Fault::ResetAfter, 1),

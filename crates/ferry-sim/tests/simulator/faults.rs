@@ -154,7 +154,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         server_error: 0.1,
         throttled: 0.1,
         reset: 0.1,
-        lost_answer: 0.2,
+        lost_response: 0.2,
         token_revoked: 0.05,
         ..FaultRates::default()
     };
@@ -187,7 +187,7 @@ async fn seeded_faults_are_as_frequent_as_configured() {
         ("server_error", 140..=260),
         ("throttled", 122..=238),
         ("reset", 107..=217),
-        ("lost_answer", 221..=363),
+        ("lost_response", 221..=363),
     ] {
         assert!(range.contains(&count(name)), "{name}: {}", count(name));
     }

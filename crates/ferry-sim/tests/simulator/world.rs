@@ -106,7 +106,7 @@ fn the_same_requests_at_the_same_times_get_the_same_responses() {
         let faults = FaultRates {
             server_error: 0.1,
             throttled: 0.1,
-            lost_answer: 0.1,
+            lost_response: 0.1,
             done_otherwise: 0.2,
             unknown_token: 0.1,
             name_rejected: 0.1,
