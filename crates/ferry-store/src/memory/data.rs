@@ -140,14 +140,14 @@ impl Data {
         self.rows.get(&self.seq_of(id)?)
     }
 
-    /// The row that `lease` still holds.
-    pub(super) fn held(&mut self, lease: &Lease) -> Option<&mut Row> {
+    /// The row that `lease` still owns.
+    pub(super) fn owned_row(&mut self, lease: &Lease) -> Option<&mut Row> {
         let row = self.rows.get_mut(self.seqs.get(&lease.id)?)?;
-        let is_held = row.fence == lease.fence
+        let is_owned = row.fence == lease.fence
             && row.claimed_by == lease.claimed_by
             && row.submission.step == Some(lease.kind)
             && row.submission.leased_until.is_some();
-        is_held.then_some(row)
+        is_owned.then_some(row)
     }
 
     pub(super) fn spoil(&mut self, id: SubmissionId, change: impl FnOnce(&mut SubmissionParts)) {
@@ -284,7 +284,7 @@ impl Data {
     ) -> Committed {
         let Some(seq) = self.seq_of(commit.lease.id) else { return Committed::Stale };
         let transition = &commit.transition;
-        let committed = match self.held(&commit.lease) {
+        let committed = match self.owned_row(&commit.lease) {
             None => Committed::Stale,
             Some(_) => match self.apply(seq, |submission| submission.apply(transition, now)) {
                 Ok(states) => {

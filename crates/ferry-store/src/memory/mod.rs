@@ -160,7 +160,7 @@ impl Store for MemoryStore {
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let renew = |data: &mut Data, time: &StoreTime| {
             let until = later(time.now, lease);
-            let renew = |lease: &Lease| data.held(lease).map(|row| row.leased_until = Some(until));
+            let renew = |lease: &Lease| data.owned_row(lease).map(|row| row.leased_until = Some(until));
             leases.iter().map(renew).map(|renewed| renewed.is_some()).collect()
         };
         Ok(self.at(renew))
@@ -169,7 +169,7 @@ impl Store for MemoryStore {
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError> {
         self.change(|data, time| {
             for claim in claims {
-                if data.held(&claim.lease).is_some()
+                if data.owned_row(&claim.lease).is_some()
                     && let Some(seq) = data.seq_of(claim.lease.id)
                 {
                     data.apply(seq, |submission| submission.release(time.now)).map_err(illegal)?;

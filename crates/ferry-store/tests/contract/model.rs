@@ -98,7 +98,7 @@ struct Modeled {
     due: Option<u64>,
     /// The fence and the end of a lease.
     leased: Option<(u64, u64)>,
-    deliveries: u32,
+    uncommitted_claims: u32,
     upload_attempts: u32,
     upload_ambiguous: bool,
     /// The Platform accepted its upload.
@@ -214,7 +214,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
                 step: StepKind::Upload,
                 due: Some(model.now),
                 leased: None,
-                deliveries: 0,
+                uncommitted_claims: 0,
                 upload_attempts: 0,
                 upload_ambiguous: false,
                 accepted: false,
@@ -240,7 +240,7 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
             let now = model.now;
             let Some(one) = model.holder(&claim) else { return };
             one.leased = None;
-            one.deliveries -= 1;
+            one.uncommitted_claims -= 1;
             if claim.kind == StepKind::Upload {
                 one.upload_attempts -= 1;
                 one.state = State::Queued;
@@ -308,7 +308,7 @@ async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usiz
         let one = model.one(claim.lease.id).expect("it is claimable");
         assert_eq!(claim.submission.upload_ambiguous, one.upload_ambiguous);
         one.leased = Some((claim.lease.fence, until));
-        one.deliveries += 1;
+        one.uncommitted_claims += 1;
         if kind == StepKind::Upload {
             one.state = State::Uploading;
             one.upload_attempts += 1;
@@ -325,7 +325,7 @@ async fn commit(subject: &Subject, model: &mut Model, claim: &Claim, transition:
         return;
     };
     assert!(matches!(committed, Committed::Done(..)), "{committed:?}");
-    one.deliveries = 0;
+    one.uncommitted_claims = 0;
     one.upload_ambiguous = transition.upload_ambiguous;
     one.accepted |= transition.processing_token.is_some();
     let to = transition.state().expect("the upload, the poll or the collection leads to a state");
@@ -354,9 +354,9 @@ async fn rescue(subject: &Subject, model: &mut Model) {
         if one.cancel_requested {
             one.end(State::Cancelled, now);
             cancelled += 1;
-        } else if one.deliveries >= 5 {
+        } else if one.uncommitted_claims >= 5 {
             one.end(State::Held, now);
-            one.deliveries = 0;
+            one.uncommitted_claims = 0;
             held += 1;
         } else {
             one.state = one.step.waiting_state().unwrap();
@@ -409,7 +409,7 @@ async fn operate(subject: &Subject, model: &mut Model, op: Op) {
         _ => {
             (one.state, one.due, one.finished) =
                 (one.step.waiting_state().unwrap(), Some(now), None);
-            (one.deliveries, one.cancel_requested) = (0, false);
+            (one.uncommitted_claims, one.cancel_requested) = (0, false);
             one.overwrite |= matches!(op, Op::Resolve { how: 2, .. });
         }
     }
