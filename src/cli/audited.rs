@@ -42,6 +42,6 @@ pub(super) fn user() -> String {
 
 impl From<AuditError> for CliError {
     fn from(error: AuditError) -> Self {
-        Self::new(Exit::Usage, error.into()).hint("`audit_log` names it")
+        Self::new(Exit::Usage, error.into()).hint("correct the file, or name another with `audit_log`")
     }
 }

@@ -46,7 +46,7 @@ impl Data {
         let text = if self.events {
             payload.event_data.ok_or_else(|| {
                 CliError::usage(format!("submission {id} has no event data"))
-                    .hint("without --events it is its data")
+                    .hint("omit --events to get its data")
             })?
         } else {
             payload.data

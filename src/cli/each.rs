@@ -41,13 +41,13 @@ fn alternative(error: &LifecycleError) -> String {
             format!("wait until {newer} is finished, or cancel it: `ferry cancel {newer}`")
         }
         LifecycleError::NewerUploaded { id, .. } => {
-            format!("if the older dataset is to replace it: `ferry resubmit {id} FILE`")
+            format!("replace it with the older dataset: `ferry resubmit {id} FILE`")
         }
         LifecycleError::NothingToOverwrite { id } => {
-            format!("`ferry resolve {id} --retry` resumes it, `--fail` gives it up")
+            format!("resume it: `ferry resolve {id} --retry`; or give it up: `ferry resolve {id} --fail`")
         }
         LifecycleError::Delivering { id } | LifecycleError::Refetching { id } => {
-            format!("try again when `ferry status {id}` shows nothing to wait for")
+            format!("try again when nothing is left to wait for: `ferry status {id}`")
         }
         LifecycleError::NoWebhook { .. } => {
             "set the account's `webhook_url` for later submissions".to_owned()
@@ -65,11 +65,11 @@ fn alternative(error: &LifecycleError) -> String {
 /// The command that continues from a state.
 fn next_command(id: SubmissionId, state: State) -> String {
     match state {
-        State::Held => format!("`ferry resolve {id}` decides about it"),
+        State::Held => format!("decide about it: `ferry resolve {id}`"),
         State::Rejected => format!("submit a corrected dataset: `ferry resubmit {id} FILE`"),
         State::Failed => format!("retry it: `ferry retry {id}`"),
         State::Completed => {
-            "a new submission of its name can overwrite it: `ferry submit --overwrite`".to_owned()
+            "overwrite it with a new submission of its name: `ferry submit --overwrite`".to_owned()
         }
         State::Cancelled => {
             "submit its dataset again: `ferry submit FILE`, with `--overwrite` if an \
@@ -77,7 +77,7 @@ fn next_command(id: SubmissionId, state: State) -> String {
                 .to_owned()
         }
         State::Queued | State::Uploading | State::Processing | State::Collecting => {
-            format!("it is unfinished; `ferry status {id}` says where")
+            format!("see its progress: `ferry status {id}`")
         }
     }
 }

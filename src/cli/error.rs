@@ -87,7 +87,7 @@ impl CliError {
         let what = format!("cannot listen on {address} (`{setting}`)");
         let failure = Self::new(Exit::Failed, anyhow::Error::new(error).context(what));
         if is_in_use {
-            let hint = "something listens there; choose another: ";
+            let hint = "choose another address, for something listens there: ";
             failure.hint(format!("{hint}`--set {setting}=ADDRESS`"))
         } else {
             failure
@@ -165,10 +165,10 @@ impl From<StoreError> for CliError {
         let (exit, hint) = match &error {
             StoreError::NotFound(_) => (
                 Exit::Usage,
-                Some("`ferry list` shows what the store holds; is `--store` the right one?"),
+                Some("list what the store has: `ferry list`; or name another store: `--store`"),
             ),
             StoreError::UnknownAccount(_) => {
-                (Exit::Usage, Some("`ferry stats` shows the accounts that the store knows"))
+                (Exit::Usage, Some("list the accounts of the store: `ferry stats`"))
             }
             StoreError::NotAllowed(_) | StoreError::Taken(_) | StoreError::TooLarge(_) => {
                 (Exit::Usage, None)
@@ -181,10 +181,10 @@ impl From<StoreError> for CliError {
             ),
             StoreError::NotWritable { .. } => (Exit::Failed, error.hint()),
             StoreError::Unusable(_) => {
-                (Exit::Failed, Some("`ferry doctor` checks the store and what surrounds it"))
+                (Exit::Failed, Some("check the store and what surrounds it: `ferry doctor`"))
             }
             StoreError::Unavailable { .. } => {
-                (Exit::Failed, Some("try again; `ferry doctor` checks the store"))
+                (Exit::Failed, Some("try again, or check the store: `ferry doctor`"))
             }
         };
         let failure = Self::new(exit, error.into());

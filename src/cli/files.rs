@@ -44,7 +44,7 @@ pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
         let what = format!("cannot read `{}`", title(file));
         let failure = CliError::new(Exit::Usage, anyhow::Error::new(error).context(what));
         match file.to_str().filter(|text| values::duration(text).is_ok()) {
-            Some(limit) => failure.hint(format!("a limit is written `--wait={limit}`")),
+            Some(limit) => failure.hint(format!("write a limit as `--wait={limit}`")),
             None => failure,
         }
     };

@@ -53,7 +53,7 @@ impl Intake {
                 "nothing can be pushed into the store {}",
                 app.store.location()
             ))
-            .hint("apalis-redis needs a Redis server: set `store` to redis://…"));
+            .hint("set `store` to a Redis server, which apalis-redis needs: redis://…"));
         };
         match self.action {
             Action::List => list(requests, ui).await,
@@ -145,7 +145,7 @@ async fn list(requests: &PushedRequests, ui: &Ui) -> Result<Exit, CliError> {
 fn response(ui: &Ui, id: &str, what: &str, done: bool) -> Result<(), CliError> {
     if !done {
         return Err(CliError::usage(format!("no such request: `{id}`"))
-            .hint("`ferry intake list` shows the dead letters"));
+            .hint("list the dead letters: `ferry intake list`"));
     }
     if ui.json {
         ui.object(&json!({ "id": id, "done": what }))?;

@@ -152,7 +152,7 @@ impl From<KeysError> for CliError {
                 Some(format!("create its folder, for its owner alone: mkdir -p -m 700 '{folder}'"))
             }
             KeysError::File { doing: "read", .. } => {
-                Some("`ferry keys create` makes the first key".to_owned())
+                Some("create the first key: `ferry keys create`".to_owned())
             }
             _ => None,
         };

@@ -176,7 +176,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let what = what.strip_prefix("error: ").unwrap_or(what).trim();
     let failure = CliError::usage(what.to_owned());
     failure
-        .hint("`ferry help` and `--help` explain the arguments")
+        .hint("see the arguments: `ferry help`")
         .report(&Ui::of_process(true, false))
 }
 

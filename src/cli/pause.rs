@@ -53,7 +53,7 @@ impl Pause {
         if !is_known && !self.create {
             let what = format!("account `{account}` is neither configured here nor in the store");
             return Err(CliError::usage(what).hint(
-                "`ferry stats` shows the accounts of the store; --create pauses one before its first submission",
+                "list the accounts of the store: `ferry stats`; or add --create to pause one before its first submission",
             ));
         }
         let reason = pause(&account, &self.reason, &app).await?;

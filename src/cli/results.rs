@@ -59,7 +59,7 @@ impl Results {
         for key in &keys {
             let content = app.store.content(id, key).await?.ok_or_else(|| {
                 CliError::usage(format!("submission {id} has no result `{key}`"))
-                    .hint("`ferry status` shows its results")
+                    .hint(format!("list its results: `ferry status {id}`"))
             })?;
             let path = match (folder, &self.output) {
                 (Some(folder), _) => Some(folder.join(file_name(key, &all, &content))),

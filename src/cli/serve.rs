@@ -87,7 +87,7 @@ fn require_keys(app: &App) -> Result<(), CliError> {
         return Ok(());
     }
     let what = format!("{listen} (`listen`) is not a loopback address, and there are no keys");
-    Err(CliError::usage(what).hint("`ferry keys create --set api_keys=FILE` makes the first key"))
+    Err(CliError::usage(what).hint("create the first key: `ferry keys create --set api_keys=FILE`"))
 }
 
 async fn serve_metrics(app: &App) -> Result<(), CliError> {

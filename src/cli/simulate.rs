@@ -104,7 +104,7 @@ pub(super) async fn serve(config: SimConfig, listen: SocketAddr, ui: &Ui) -> Res
     let sim = Sim::start(config, listen).await.map_err(|error| {
         let what = format!("cannot listen on {listen}");
         CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
-            .hint("`--listen 127.0.0.1:0` takes a port that is free")
+            .hint("take a free port: `--listen 127.0.0.1:0`")
     })?;
     let settings = BTreeMap::from([
         ("FERRY_TOKEN_URL", sim.token_url()),

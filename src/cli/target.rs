@@ -66,7 +66,7 @@ impl IdArg {
         match candidates.as_slice() {
             [] => {
                 Err(CliError::usage(format!("no submission has an id that begins `{}`", self.text))
-                    .hint("`ferry list` shows the ids; is `--store` the right one?"))
+                    .hint("list the ids: `ferry list`; or name another store: `--store`"))
             }
             [(id, _)] => Ok(*id),
             several => Err(self.ambiguous(several)),
@@ -138,7 +138,7 @@ impl NameArgs {
         let found = page.found.first().map(|found| found.submission.id);
         found.map(Some).ok_or_else(|| {
             CliError::usage(format!("no submission has the name `{name}`"))
-                .hint("`ferry list` shows the names; is `--store` the right one?")
+                .hint("list the names: `ferry list`; or name another store: `--store`")
         })
     }
 }

@@ -62,7 +62,7 @@ impl Top {
         if ui.json || !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             let what = "`ferry top` needs a terminal to read keys from and to draw on";
             return Err(CliError::usage(what.to_owned())
-                .hint("`ferry stats`, also with --json, prints the queue once"));
+                .hint("print the queue once: `ferry stats`, also with --json"));
         }
         let logged = Logged::default();
         let app = Arc::new(open_existing_with(global, log_writer(&logged))?);

@@ -37,7 +37,7 @@ pub(super) struct Compressed {
 
 /// The bytes are not what was packed.
 #[derive(Debug, thiserror::Error)]
-#[error("what is stored cannot be unpacked: {0}")]
+#[error("the stored payload cannot be decompressed: {0}")]
 pub(super) struct DecompressError(String);
 
 impl DecompressError {

@@ -10,7 +10,7 @@ pub enum StoreError {
     #[error("there is no submission {0}")]
     NotFound(SubmissionId),
     /// The store has no such account.
-    #[error("the store knows no account `{0}`")]
+    #[error("there is no account `{0}`")]
     UnknownAccount(String),
     /// A rule of the submission's life does not allow it.
     #[error(transparent)]

@@ -33,7 +33,7 @@ pub(in crate::cli) fn hint_fix(reports: &[Report], ui: &Ui) {
     let is_named = |report: &&Report| !report.is_valid() && report.is_fixable() && !ui.json;
     for report in reports.iter().filter(is_named) {
         let file = if report.file == "stdin" { "-" } else { &report.file };
-        ui.hint(&format!("`ferry validate --fix {file}` corrects all of these"));
+        ui.hint(&format!("correct all of these: `ferry validate --fix {file}`"));
     }
 }
 

@@ -76,7 +76,7 @@ impl Listen {
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}", self.listen);
             CliError::new(Exit::Failed, anyhow::Error::new(error).context(what))
-                .hint("`--listen 127.0.0.1:0` takes a port that is free")
+                .hint("take a free port: `--listen 127.0.0.1:0`")
         })?;
         let address = listener.local_addr()?;
         let keys = match configured {
@@ -181,7 +181,7 @@ impl Receiver {
         })?;
         let body = std::str::from_utf8(&body).map_err(|_| "its body is not UTF-8")?;
         if !self.keys.iter().any(|key| key.verifies(signed.id, seconds, body, signed.signatures)) {
-            return Err("no signature is of this secret".to_owned());
+            return Err("no signature matches this secret".to_owned());
         }
         serde_json::from_str(body).map_err(|error| format!("its body is not JSON: {error}"))
     }

@@ -24,7 +24,7 @@ pub(super) fn keys_of(
     match (first, account) {
         (None, Some(account)) => {
             let what = format!("account `{account}` has no `webhook_secret`");
-            Err(CliError::usage(what).hint("`ferry config show` prints what is configured"))
+            Err(CliError::usage(what).hint("print the configuration: `ferry config show`"))
         }
         (None, None) => Ok(None),
         (Some((name, receiver)), _) => {

@@ -39,7 +39,7 @@ impl Test {
         let config = configure(global)?;
         config.webhook_rules.check(&self.url).map_err(|what| {
             CliError::usage(format!("the URL: {what}")).hint(
-                "`webhook_allow` and `webhook_allow_http` allow addresses of a private network",
+                "allow addresses of a private network with `webhook_allow`, and http:// with `webhook_allow_http`",
             )
         })?;
         let metrics = Metrics::default();

@@ -311,7 +311,7 @@ fn a_key_is_made_shown_once_and_used() {
     let platform = Platform::start();
     let ferry = Ferry::of(&platform).set("FERRY_API_KEYS", "keys.jsonl").set("FERRY_LOG", "warn");
     let hint = ferry.run(&["serve", "--set", "listen=127.0.0.1:0"]).exits(2);
-    assert!(hint.stderr.contains("`ferry keys create` makes the first key"), "{}", hint.stderr);
+    assert!(hint.stderr.contains("create the first key: `ferry keys create`"), "{}", hint.stderr);
     let create = ["keys", "create", "--name", "ops", "--role", "operate", "--account", "default"];
     let elsewhere = [&create[..], &["--set", "api_keys=missing/keys.jsonl"]].concat();
     let hint = ferry.run(&elsewhere).exits(2);

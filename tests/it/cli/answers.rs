@@ -244,7 +244,7 @@ fn several_results_go_to_a_folder_or_one_by_one() {
     ---- stdout
     ---- stderr
     error: submission ID-1 has no result `sums`
-    hint: `ferry status` shows its results
+    hint: list its results: `ferry status ID-1`
     ");
     assert_snapshot!(ferry.run(&["results", &id, "-o", "march"]), @"
     exit 0
@@ -347,7 +347,7 @@ fn a_missing_submission_is_reported_with_a_way_to_find_it() {
     ---- stdout
     ---- stderr
     error: there is no submission ID-1
-    hint: `ferry list` shows what the store holds; is `--store` the right one?
+    hint: list what the store has: `ferry list`; or name another store: `--store`
     ");
     for command in ["results", "feedback", "cancel", "retry", "watch"] {
         let ran = ferry.run(&[command, unknown]).exits(2);
@@ -358,6 +358,6 @@ fn a_missing_submission_is_reported_with_a_way_to_find_it() {
     ---- stdout
     ---- stderr
     error: there is no store at `ferry.db`
-    hint: `--store` or FERRY_STORE says where it is; `ferry submit` makes a new one
+    hint: name the store with `--store` or FERRY_STORE; or make a new one: `ferry submit`
     ");
 }

@@ -82,7 +82,7 @@ fn nothing_is_done_that_could_not_be_recorded() {
             ---- stderr
             error: cannot append to the audit log `nowhere/audit.jsonl`
             caused by: No such file or directory (os error 2)
-            hint: `audit_log` names it
+            hint: correct the file, or name another with `audit_log`
             ");
         }
     }

@@ -184,7 +184,7 @@ fn a_store_that_cannot_be_used() {
     ---- stdout
     ---- stderr
     error: `march.csv` is not an SQLite file
-    hint: `ferry doctor` checks the store and what surrounds it
+    hint: check the store and what surrounds it: `ferry doctor`
     ");
     assert_eq!(ferry.read("march.csv"), GOOD);
 }

@@ -219,7 +219,7 @@ fn only_a_held_submission_can_be_resolved_and_only_one_way() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is queued: only a held one can be resolved
-    hint: it is unfinished; `ferry status ID-1` says where
+    hint: see its progress: `ferry status ID-1`
     ");
     assert_snapshot!(ferry.run(&["resolve", &id]), @"
     exit 2

@@ -172,7 +172,7 @@ fn where_there_is_no_store_none_is_made() {
     ---- stdout
     ---- stderr
     error: there is no store at `ferry.db`
-    hint: `--store` or FERRY_STORE says where it is; `ferry submit` makes a new one
+    hint: name the store with `--store` or FERRY_STORE; or make a new one: `ferry submit`
     ");
     for command in ["stats", "watch"] {
         assert_eq!(ferry.run(&[command]).exits(2).notes(), ferry.run(&["list"]).notes());

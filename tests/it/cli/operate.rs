@@ -98,7 +98,7 @@ fn an_unknown_account_is_paused_on_request_alone_and_not_resumed() {
     ---- stdout
     ---- stderr
     error: account `defualt` is neither configured here nor in the store
-    hint: `ferry stats` shows the accounts of the store; --create pauses one before its first submission
+    hint: list the accounts of the store: `ferry stats`; or add --create to pause one before its first submission
     ");
     assert_eq!(ferry.run(&["stats"]).ok().stdout, "");
     assert_snapshot!(ferry.run(&["pause", "defualt", "--create"]), @"
@@ -111,8 +111,8 @@ fn an_unknown_account_is_paused_on_request_alone_and_not_resumed() {
     exit 2
     ---- stdout
     ---- stderr
-    error: the store knows no account `north`
-    hint: `ferry stats` shows the accounts that the store knows
+    error: there is no account `north`
+    hint: list the accounts of the store: `ferry stats`
     ");
 }
 
@@ -129,7 +129,7 @@ fn what_is_cancelled_is_not_uploaded() {
     ID-2  cancelled   april                 cancelled (after SPAN, 0 polls)
     ---- stderr
     error: there is no submission ID-3
-    hint: `ferry list` shows what the store holds; is `--store` the right one?
+    hint: list what the store has: `ferry list`; or name another store: `--store`
     ");
     assert_snapshot!(ferry.run(&["cancel", &ids[0]]), @"
     exit 2
@@ -173,7 +173,7 @@ fn a_failed_submission_resumes_where_it_stopped() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is completed: only a failed one can be retried
-    hint: a new submission of its name can overwrite it: `ferry submit --overwrite`
+    hint: overwrite it with a new submission of its name: `ferry submit --overwrite`
     ");
 }
 

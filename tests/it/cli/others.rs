@@ -57,7 +57,7 @@ fn a_shell_can_source_what_the_simulator_prints() {
     ---- stderr
     error: cannot listen on 127.0.0.1:PORT
     caused by: Address already in use (os error 98)
-    hint: `--listen 127.0.0.1:PORT` takes a port that is free
+    hint: take a free port: `--listen 127.0.0.1:PORT`
     ");
     simulator.signal("TERM");
     assert!(simulator.end().success());

@@ -207,7 +207,7 @@ fn flags_that_belong_to_one_file_are_invalid_with_several() {
     exit 2
     ---- stdout
     ---- stderr
-    error: only one FILE can be `-`, for stdin is read once
+    error: only one FILE can be `-`, because stdin is read once
     ");
 }
 

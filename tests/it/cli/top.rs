@@ -184,7 +184,7 @@ fn without_a_terminal_it_says_what_does_the_same() {
     ---- stdout
     ---- stderr
     error: `ferry top` needs a terminal to read keys from and to draw on
-    hint: `ferry stats`, also with --json, prints the queue once
+    hint: print the queue once: `ferry stats`, also with --json
     ");
 }
 

@@ -46,7 +46,7 @@ fn a_date_that_is_not_in_the_calendar() {
     march.csv: error: line 3, row 2, column `StartDate`: `2026-03-03` has the year first: expected DD/MM/YYYY, here `03/03/2026`
     march.csv: invalid: 1 error in 3 rows
     ---- stderr
-    hint: `ferry validate --fix march.csv` corrects all of these
+    hint: correct all of these: `ferry validate --fix march.csv`
     ");
 }
 
@@ -169,7 +169,7 @@ fn a_spreadsheets_utf_16_export() {
     march.csv: error: the text is UTF-16, as a spreadsheet saves `Unicode Text`: expected UTF-8; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     march.csv: invalid: 1 error
     ---- stderr
-    hint: `ferry validate --fix march.csv` corrects all of these
+    hint: correct all of these: `ferry validate --fix march.csv`
     ");
 }
 
@@ -192,7 +192,7 @@ fn semicolons_instead_of_commas() {
     march.csv: error: line 1: the columns are separated by semicolons (`;`): expected commas; in a spreadsheet, save it as `CSV UTF-8 (comma delimited)`
     march.csv: invalid: 1 error in 1 row
     ---- stderr
-    hint: `ferry validate --fix march.csv` corrects all of these
+    hint: correct all of these: `ferry validate --fix march.csv`
     ");
 }
 
@@ -372,7 +372,7 @@ fn habits_of_spreadsheets_are_fixed_into_another_file() {
     march.csv: warning: line 5: all cells of the row are empty: expected no such rows; they are left out of the upload
     march.csv: invalid: 8 errors and 1 warning in 2 rows
     ---- stderr
-    hint: `ferry validate --fix march.csv` corrects all of these
+    hint: correct all of these: `ferry validate --fix march.csv`
     ");
     assert_snapshot!(ferry.run(&["validate", "--fix", "march.csv"]), @"
     exit 0

@@ -59,7 +59,7 @@ fn an_example_is_verified_with_the_configured_secret_and_rejected_with_another()
     let other = Ferry::new().start(&LISTEN);
     let denied = sender.run(&["webhooks", "test", "--json", &address(&other)]).exits(1).objects();
     assert_eq!((&denied[0]["result"], &denied[0]["status"]), (&"client_error".into(), &400.into()));
-    other.await_stderr("no signature is of this secret");
+    other.await_stderr("no signature matches this secret");
     assert_eq!(other.stdout(), "");
     let nowhere = sender.run(&["webhooks", "test", "http://127.0.0.1:9/"]).exits(1);
     let connection_refused =
