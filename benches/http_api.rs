@@ -218,7 +218,7 @@ fn measured(count: usize, all: Duration, mut took: Vec<Duration>) -> Instrumente
     }
 }
 
-/// So many lines in one request; a line's time is from the write that sent it to its answer.
+/// So many lines in one request; a line's time is from the write that sent it to its response.
 async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
     const AT_ONCE: usize = 50;
     let stream = TcpStream::connect(address).await.expect("it listens");
@@ -252,7 +252,7 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
     while answered.len() < count {
         line.clear();
         assert!(read.read_line(&mut line).await.expect("it is answered") > 0, "it ended early");
-        // Between the answers stand the sizes of chunks.
+        // Between the responses stand the sizes of chunks.
         if line.starts_with('{') {
             assert!(line.contains("\"id\""), "{line}");
             answered.push(started.elapsed());
@@ -293,7 +293,7 @@ impl Connection {
     }
 }
 
-/// The status of an answer, and the length of its body.
+/// The status of a response, and the length of its body.
 async fn read_head(read: &mut tokio::io::BufReader<OwnedReadHalf>) -> (u16, usize) {
     let (mut status, mut length, mut line) = (0, 0, String::new());
     loop {

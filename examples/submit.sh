@@ -21,7 +21,7 @@ call() {
     curl --silent --show-error --fail-with-body --retry 5 --retry-connrefused "$@"
 }
 
-# The value of a text of an answer: enough for ids and states, which hold nothing to be escaped.
+# The value of a text of a response: enough for ids and states, which hold nothing to be escaped.
 field() {
     sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"
 }

@@ -23,7 +23,7 @@ use ferry_types::domain::submission::{State, StepKind};
 /// The store is asked no more often.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// Asking takes at most one part in so many of the time, however long an answer takes.
+/// Asking takes at most one part in so many of the time, however long a response takes.
 const SHARE: u32 = 20;
 
 /// Of more held submissions the rest counts for the upload, where nearly all are held.

@@ -120,7 +120,7 @@ fn make_room(
     Ok(())
 }
 
-/// Reads on for a while, for clients that look for an answer only after they have sent all.
+/// Reads on for a while, for clients that look for a response only after they have sent all.
 fn discard(mut frames: BodyDataStream) {
     let until = Instant::now() + LEFTOVERS;
     tokio::spawn(

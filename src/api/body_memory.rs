@@ -22,7 +22,7 @@ pub(super) struct BodyMemory {
     setting: &'static str,
 }
 
-/// The memory of one body, given back when it is dropped.
+/// The memory of one body, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct MemoryPermit {
     share: Share,

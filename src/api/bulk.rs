@@ -95,7 +95,7 @@ impl Input for BulkBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoQuery {}
 
-/// Accepts lines and answers each, until there are no more or the client leaves.
+/// Accepts lines and responds to each, until there are no more or the client leaves.
 pub(super) async fn bulk(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -171,7 +171,7 @@ impl Receiver {
         }
     }
 
-    /// Stores the valid ones of these lines, and answers all of them, in their order.
+    /// Stores the valid ones of these lines. Returns the responses to all of them, in their order.
     async fn store(&self, lines: Vec<(u64, BulkLine)>) -> Vec<BulkResponse> {
         let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
         let mut checked = Vec::with_capacity(lines.len());

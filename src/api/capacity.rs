@@ -37,7 +37,7 @@ struct Counts {
     lookup: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Room for one submission, given back when it is dropped, unless it was used.
+/// Room for one submission, released when it is dropped, unless it was used.
 #[derive(Debug)]
 pub(super) struct Reservation<'a> {
     capacity: &'a Capacity,

@@ -38,7 +38,7 @@ const PAGE: usize = 200;
 /// Delay between two polls, growing from the one to the other while there is nothing new.
 const DELAYS: (Duration, Duration) = (event_poller::FRESH, Duration::from_millis(500));
 
-/// A stream without events sends a sign of life, and checks its key.
+/// A stream without events sends a heartbeat, and checks its key.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const CHECK: Duration = Duration::from_secs(1);
 

@@ -57,7 +57,7 @@ pub(super) async fn middleware(
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let path = path.unwrap_or_else(|| "unknown".to_owned());
     let method = request.method().clone();
-    // The answer to `HEAD` is that of `GET`.
+    // The response to `HEAD` is that of `GET`.
     let requested = if method == Method::HEAD { Method::GET } else { method.clone() };
     let route = format!("{requested} {path}");
     request.extensions_mut().insert(RequestId(id.clone()));

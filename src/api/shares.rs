@@ -37,7 +37,7 @@ pub(super) enum Exhausted {
     Key,
 }
 
-/// A part of a resource, given back when it is dropped.
+/// A part of a resource, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     shares: Arc<Shares>,

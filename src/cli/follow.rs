@@ -53,7 +53,7 @@ pub(super) async fn all_need_operator(
     Ok(true)
 }
 
-/// Looks at `ids` in turn until all are settled or `stop` ends; `seen` gets every view. The answer
+/// Looks at `ids` in turn until all are settled or `stop` ends; `seen` gets every view. The result
 /// has the last view of each, in the order of `ids`.
 pub(super) async fn follow(
     store: &dyn Store,

@@ -30,7 +30,7 @@ const KEPT_BYTES: u64 = 64 << 20;
 /// Submissions that are looked up at once, to be printed for programs.
 const LOOKUPS: usize = 64;
 
-/// A longer line cannot be a submission: JSON escapes make a text at most six times longer.
+/// Longest line that can be a submission: JSON escapes make a text at most six times longer.
 const LONGEST_LINE: u64 = 512 << 20;
 
 /// Maximum number of errors that are shown one by one.

@@ -80,7 +80,7 @@ impl Resume {
     }
 }
 
-/// Pauses an account in the name of the user; the answer is the reason as it is recorded.
+/// Pauses an account in the name of the user; returns the reason as it is recorded.
 pub(super) async fn pause(account: &str, reason: &str, app: &App) -> Result<String, CliError> {
     let recorded = pause_record(reason, &format!("user `{}`", user()), app.clock.now());
     let (command, pause) = (format!("pause {account}"), app.store.pause(account, &recorded));

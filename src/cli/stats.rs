@@ -1,4 +1,4 @@
-//! `ferry stats`: how much there is to do, and what stops it.
+//! `ferry stats`: the queue by account and step, and its findings.
 
 use std::time::Duration;
 

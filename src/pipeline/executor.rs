@@ -273,7 +273,7 @@ impl Executor {
         Ok(())
     }
 
-    /// A step that is given back spends no attempt, so that its worker does not count as lost.
+    /// A step that is released spends no attempt, so that its worker does not count as lost.
     async fn give_back(&self, step: &LeasedStep) {
         let (store, monotonic) = (self.parts.store.as_ref(), self.parts.monotonic.as_ref());
         let is_patient = || !self.parts.shutdown.is_draining();

@@ -115,7 +115,7 @@ mod tests {
         }
     }
 
-    /// The answer of a guard, `since` after the claim of its step.
+    /// Verdict of a guard, `since` after the claim of its step.
     fn permitted(kind: StepKind, deadline: Duration, since: Duration) -> Result<(), Withheld> {
         permitted_by(&Shutdown::default(), kind, deadline, since)
     }

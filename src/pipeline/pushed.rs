@@ -64,7 +64,7 @@ impl PushedIntake {
         std::future::pending::<()>().await;
     }
 
-    /// Takes in what is due, at most a few hundred; answers how many tasks there were.
+    /// Accepts what is due, at most a few hundred. Returns how many tasks there were.
     async fn take(&self) -> Result<usize, StoreError> {
         let tasks = self.requests.peek(self.intake.largest_json()).await?;
         let count = tasks.len();

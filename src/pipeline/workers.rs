@@ -28,7 +28,7 @@ const LAST_PART: u32 = 10;
 pub struct WorkersError(String);
 
 impl Workers {
-    /// Runs steps until the shutdown drains: then what is claimed and not begun is given back, and what
+    /// Runs steps until the shutdown drains: then what is claimed and not begun is released, and what
     /// runs has the policy's shutdown timeout to end.
     pub async fn run(self) -> Result<(), WorkersError> {
         let (metrics, kinds) = (self.metrics.of::<WorkerMetrics>(), self.kinds.clone());

@@ -38,7 +38,7 @@ const CREDENTIAL_ERRORS: [&str; 7] = [
     "unsupported_grant_type",
 ];
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub(super) struct PlatformResponse {
     pub(super) endpoint: &'static str,
@@ -53,7 +53,7 @@ impl PlatformResponse {
         Self { endpoint, status, headers, body }
     }
 
-    /// The answer to `UploadData`; `rows` is what was sent, which the Platform may repeat.
+    /// The response to `UploadData`; `rows` is what was sent, which the Platform may repeat.
     pub(super) fn into_processing_token(
         self,
         scrubber: &Scrubber,
@@ -101,7 +101,7 @@ impl PlatformResponse {
         })
     }
 
-    /// The answer to `GetResults`, if it is what was asked for. A web page is that of a proxy, or asks
+    /// The response to `GetResults`, if it is what was asked for. A web page is that of a proxy, or asks
     /// a person to sign in.
     pub(super) fn into_found(
         self,

@@ -18,7 +18,7 @@ impl History<'_> {
         (1..ATTEMPTS).contains(&self.attempts[number]) && is_useful
     }
 
-    /// A producer submits a dataset. The call, or its answer, may be lost.
+    /// A producer submits a dataset. The call, or its response, may be lost.
     pub(crate) fn submit(&mut self, number: SubmissionNumber) {
         let attempt = self.attempts[number];
         self.attempts[number] += 1;
@@ -47,7 +47,7 @@ impl History<'_> {
     fn attempt_of(&self, number: SubmissionNumber, accepted: Accepted) -> usize {
         let (Accepted::New(id) | Accepted::Duplicate(id) | Accepted::Conflict(id)) = accepted;
         let known = self.ids[number].iter().position(|known| *known == id);
-        known.expect("the answer is about an attempt of this submission")
+        known.expect("the response is about an attempt of this submission")
     }
 
     fn accept(&self, mut new: NewSubmission) -> Accepted {

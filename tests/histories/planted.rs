@@ -186,7 +186,7 @@ impl Saboteur {
         !self.is(Planted::NeverRescued)
     }
 
-    /// Changes what a producer submits; returns the answer if the store is not to know of it.
+    /// Changes what a producer submits; returns the response if the store is not to know of it.
     pub(crate) fn submitting(&self, new: &mut NewSubmission) -> Option<Accepted> {
         if self.is(Planted::KeysForgotten) {
             new.idempotency_key = None;

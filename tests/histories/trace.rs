@@ -34,7 +34,7 @@ pub(crate) enum Event {
     ClockStepped(i64),
     /// The store accepted a submission.
     Accepted(SubmissionNumber),
-    /// A producer submitted a dataset, with its own content or with another one, and knows the answer,
+    /// A producer submitted a dataset, with its own content or with another one, and knows the response,
     /// unless that was lost.
     Submitted {
         of: SubmissionNumber,
@@ -115,7 +115,7 @@ pub(crate) enum Event {
     Calm,
 }
 
-/// The answer of a store to a producer, with the number of the attempt whose id it names.
+/// The response of a store to a producer, with the number of the attempt whose id it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     New(usize),

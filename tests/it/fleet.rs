@@ -28,7 +28,7 @@ async fn a_retry_after_holds_for_all_workers() {
     world.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(3.0)));
     let ids = world.submit_all((0..30).map(|n| overwriting(&format!("r{n}")))).await;
     until("requests for all uploads", async || world.sim.is_script_done()).await;
-    // Requests that were sent before the answer arrived are not early.
+    // Requests that were sent before the response arrived are not early.
     let started = Instant::now();
     let is_running = async || world.stats().await.steps.iter().any(|steps| steps.running > 0);
     until("the end of all running steps", async || !is_running().await).await;

@@ -23,7 +23,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// For a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Without a byte of an answer; longer than the server holds one back.
+/// Without a byte of a response; longer than the server holds one back.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A request that can be sent again.
@@ -151,7 +151,7 @@ impl RequestSender {
         Ok(ClientResponse { status, content_type, body })
     }
 
-    /// An answer that is no problem, as far as its head.
+    /// A response that is no problem, as far as its head.
     async fn begin(&self, request: &ClientRequest) -> Result<Response, AttemptError> {
         let mut request = match &request.body {
             None if request.deletes => self.http.delete(request.url.clone()),
@@ -203,7 +203,7 @@ fn client(base: &Url, authorities: &Authorities) -> Result<reqwest::Client, Clie
         .map_err(|error| ClientError::Invalid(chain(&error)))
 }
 
-/// A header of an answer.
+/// A header of a response.
 pub(super) fn text(response: &Response, name: HeaderName) -> Option<String> {
     response.headers().get(name)?.to_str().ok().map(str::to_owned)
 }

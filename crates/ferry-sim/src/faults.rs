@@ -39,7 +39,7 @@ pub enum RetryAfter {
 /// A fault of one request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// This answer, and nothing else happens.
+    /// This response, and nothing else happens.
     Respond {
         /// The HTTP status.
         status: u16,
@@ -48,7 +48,7 @@ pub enum Fault {
         /// The body.
         body: String,
     },
-    /// All is done as asked, and this is the answer.
+    /// All is done as asked, and this is the response.
     RespondAfter {
         /// The HTTP status.
         status: u16,
@@ -63,23 +63,23 @@ pub enum Fault {
     ThrottleAfter(RetryAfter),
     /// The connection breaks, and nothing else happens.
     ResetBefore,
-    /// All is done as asked, and the connection breaks instead of an answer.
+    /// All is done as asked, and the connection breaks instead of a response.
     ResetAfter,
-    /// All is done as asked, and the answer comes so much later.
+    /// All is done as asked, and the response comes so much later.
     Stall(Duration),
-    /// The answer's body comes byte by byte, with a pause after each.
+    /// The response's body comes byte by byte, with a pause after each.
     SlowBody(Duration),
-    /// The connection breaks in the middle of the answer's body.
+    /// The connection breaks in the middle of the response's body.
     CutBody,
     /// The access token is revoked: 401.
     RevokeToken,
-    /// The answer's body is that many bytes instead.
+    /// The response's body is that many bytes instead.
     Enormous(u64),
     /// An upload is stored, and its processing token is unknown for so long.
     UnknownFor(Duration),
     /// An upload is rejected as if its name existed, whatever its `Overwrite`.
     RejectName,
-    /// An answer to a status request has a word that no document names.
+    /// A response to a status request has a word that no document names.
     OddWord,
     /// An upload is stored, and its first row is rejected, whatever is in it.
     RejectRow,
@@ -122,21 +122,21 @@ pub struct FaultRates {
     pub throttled: f64,
     /// The connection breaks before anything happened.
     pub reset: f64,
-    /// An upload is stored, and the connection breaks before the answer.
+    /// An upload is stored, and the connection breaks before the response.
     pub lost_response: f64,
     /// An access token that has been in use is revoked.
     pub token_revoked: f64,
-    /// An upload is stored, and the answer is 500, 502, 504, or a web page.
+    /// An upload is stored, and the response is 500, 502, 504, or a web page.
     pub done_otherwise: f64,
-    /// An upload is stored, and the answer is 503 with `Retry-After`.
+    /// An upload is stored, and the response is 503 with `Retry-After`.
     pub done_throttled: f64,
     /// An upload is stored, and its processing token is unknown for the time of `Retry-After`.
     pub unknown_token: f64,
     /// An upload is rejected as if its name existed, whatever its `Overwrite`.
     pub name_rejected: f64,
-    /// The answer to a status request has a word that no document names.
+    /// The response to a status request has a word that no document names.
     pub odd_word: f64,
-    /// The answer to `GetResults` is 202 or 204.
+    /// The response to `GetResults` is 202 or 204.
     pub not_yet: f64,
 }
 

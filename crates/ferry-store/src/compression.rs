@@ -25,7 +25,7 @@ fn compressor() -> std::io::Result<Compressor<'static>> {
     Ok(compressor)
 }
 
-/// Less is not worth the time: a frame has a head of its own.
+/// Size below which compression is not worth the time: a frame has a head of its own.
 const SMALL: usize = 128;
 
 /// Compressed bytes, with the size that they had; or as they are, where that is no more.

@@ -61,7 +61,7 @@ struct Mark {
     event: String,
 }
 
-/// Knowledge of a process before it asked the store, to compare the answer with.
+/// Knowledge of a process before it asked the store, to compare the response with.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     turn: u64,
@@ -167,11 +167,11 @@ impl Continuity {
         Some(Asked { turn: state.turn, known })
     }
 
-    /// Compares the store's answer with what was known when it was asked.
+    /// Compares the store's response with what was known when it was asked.
     pub(super) fn saw(&self, requested: &Asked, standing: &Standing) {
         let mut state = self.lock();
         if state.turn != requested.turn {
-            // Another answer has changed the history meanwhile.
+            // Another response has changed the history meanwhile.
             return;
         }
         let is_first = state.known.id.epoch.is_empty();
@@ -192,7 +192,7 @@ impl Continuity {
         }
     }
 
-    /// Compares the store's answer with what was known before the loss.
+    /// Compares the store's response with what was known before the loss.
     pub(super) fn saw_lost(&self, requested: &Asked, standing: &Standing) {
         let mut state = self.lock();
         let is_there = requested.known.id.number == 0 || standing.requested.is_some();

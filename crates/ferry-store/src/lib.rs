@@ -52,7 +52,7 @@ use ferry_types::domain::submission::{
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp};
 
-/// The answer to one accepted submission.
+/// The response to one accepted submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
     /// It is stored.
@@ -117,7 +117,7 @@ pub struct Claim {
     pub lag: Duration,
 }
 
-/// The answer to a [`ClaimRequest`].
+/// The response to a [`ClaimRequest`].
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
     /// The leased steps.
@@ -156,9 +156,9 @@ pub enum Committed {
 pub struct Rescued {
     /// Steps that are due again.
     pub due: u64,
-    /// Submissions held, because their step ended its worker too often.
+    /// Submissions held, because their step crashed its worker too often.
     pub held: u64,
-    /// Submissions cancelled, because that had been asked for.
+    /// Submissions cancelled, because that was requested.
     pub cancelled: u64,
 }
 
@@ -182,7 +182,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the location of the data for people, without a password.
     fn location(&self) -> String;
 
-    /// Keeps new submissions, all or none; the answers are in the order of `batch`. An id that is
+    /// Stores new submissions, all or none; the responses are in the order of `batch`. An id that is
     /// taken is an error. A submission that waits for an earlier one of its account and name is not
     /// due before that one is final.
     async fn accept(&self, batch: Vec<NewSubmission>) -> Result<Vec<Accepted>, StoreError>;
@@ -202,7 +202,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError>;
 
     /// Makes steps due again whose lease has run out, at most a few hundred a call; holds those that
-    /// ended their worker five times.
+    /// crashed their worker five times.
     async fn rescue(&self) -> Result<Rescued, StoreError>;
 
     /// True if `rescue` knows at once that a process ended, and not only when its leases have expired.
@@ -321,7 +321,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn declare_ambiguous(&self, id: SubmissionId) -> Result<SubmissionDetail, StoreError>;
 
     /// Removes final submissions, with payloads, results and timelines, that ended longer ago than
-    /// `retention`, at most a few hundred a call; answers how many.
+    /// `retention`, at most a few hundred a call. Returns their number.
     async fn sweep(&self, retention: Duration) -> Result<u64, StoreError>;
 
     /// Saves the heartbeat of a process in the place of its last one. Forgets processes that have been silent

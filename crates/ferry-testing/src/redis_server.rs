@@ -65,7 +65,7 @@ impl RedisServer {
         let guard =
             command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         *self.guard.lock().unwrap() = Some(guard);
-        let wait = Wait::begin("an answer of redis-server");
+        let wait = Wait::begin("a response of redis-server");
         while self.ping().is_none() {
             wait.pause().await;
         }

@@ -36,8 +36,8 @@ pub(in crate::api) struct Visit {
     pub(in crate::api) is_secure: bool,
     /// Preferences of its browser.
     pub(in crate::api) preferences: Preferences,
-    /// The cookie that prolongs its session.
-    pub(in crate::api) prolonged: Option<HeaderValue>,
+    /// The cookie that extends its session.
+    pub(in crate::api) extended: Option<HeaderValue>,
 }
 
 /// True for paths of the console, if there is one.
@@ -59,7 +59,7 @@ impl Visit {
         }
         let preferences = cookies(headers, PREFERENCES).next().map(Preferences::read);
         let preferences = preferences.unwrap_or_default();
-        Ok(Self { is_secure: is_secure(shared, request), preferences, prolonged: None })
+        Ok(Self { is_secure: is_secure(shared, request), preferences, extended: None })
     }
 
     /// The caller of the request, with the rights that the console has.
@@ -71,9 +71,9 @@ impl Visit {
         let caller = if shared.parts.keys.is_none() {
             auth::local(request)?
         } else {
-            let (caller, prolonged) = in_session(shared, request.headers(), self.is_secure)
+            let (caller, extended) = in_session(shared, request.headers(), self.is_secure)
                 .ok_or_else(|| ApiError::new(ProblemKind::Unauthenticated, "log in"))?;
-            self.prolonged = prolonged;
+            self.extended = extended;
             caller
         };
         let is_looking = shared.parts.console == ConsoleMode::ReadOnly || self.preferences.looking;
@@ -82,7 +82,7 @@ impl Visit {
     }
 }
 
-/// The caller whose session these headers have, and the cookie that prolongs it.
+/// The caller whose session these headers have, and the cookie that extends it.
 pub(in crate::api) fn in_session(
     shared: &Shared,
     headers: &HeaderMap,
@@ -93,9 +93,9 @@ pub(in crate::api) fn in_session(
     let name = if is_secure { SECURE_COOKIE } else { PLAIN_COOKIE };
     let session = cookies(headers, name).find_map(|text| Session::read(text, secret, now))?;
     let caller = keys.named(&session.name, &session.digits)?;
-    let prolonged = session.prolonged(now);
-    let prolonged = prolonged.and_then(|session| cookie(shared, Some(&session), is_secure));
-    Some((caller, prolonged))
+    let extended = session.extended(now);
+    let extended = extended.and_then(|session| cookie(shared, Some(&session), is_secure));
+    Some((caller, extended))
 }
 
 /// The header that sets the cookie of a session, or ends it.

@@ -92,7 +92,7 @@ pub(super) fn page_with(status: StatusCode, page: &impl Template) -> Response {
     }
 }
 
-/// The answer to an act: the page that shows what became of it.
+/// The response to an act: the page that shows what became of it.
 pub(super) fn see(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/console"));
@@ -121,7 +121,7 @@ pub(in crate::api) fn finish(
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
     // A logout, or another login, sets its own.
-    if let Some(cookie) = visitor.visit.and_then(|visit| visit.prolonged) {
+    if let Some(cookie) = visitor.visit.and_then(|visit| visit.extended) {
         headers.entry(header::SET_COOKIE).or_insert(cookie);
     }
     response

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::secret::Secret;
 use ferry_types::domain::{Timestamp, later};
 
-/// Time for which a session is valid; use prolongs it, up to a longest.
+/// Time for which a session is valid; use extends it, up to a longest.
 const VALID: Duration = Duration::from_hours(12);
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
-/// A session is prolonged when so much of its time is over: not with each request.
+/// A session is extended when so much of its time is over: not with each request.
 const PROLONGED_AFTER: Duration = Duration::from_hours(1);
 
 /// Separates sessions from other signed values.
@@ -118,8 +118,8 @@ impl Session {
         secret.signed(PURPOSE, self)
     }
 
-    /// The session after a request, if that prolongs it.
-    pub(in crate::api) fn prolonged(&self, now: Timestamp) -> Option<Self> {
+    /// The session after a request, if that extends it.
+    pub(in crate::api) fn extended(&self, now: Timestamp) -> Option<Self> {
         let end = self.started + LONGEST.as_secs() as i64;
         let expires = later(now, VALID).timestamp().min(end);
         let gained = expires - self.expires;
@@ -144,21 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn a_session_lasts_twelve_hours_and_use_prolongs_it_to_seven_days() {
+    fn a_session_lasts_twelve_hours_and_use_extends_it_to_seven_days() {
         let secret = secret(&"s".repeat(SHORTEST));
         let begun = Session::begin("ops".to_owned(), "0123".to_owned(), at(0));
         let text = begun.signed(&secret);
         assert_eq!(Session::read(&text, &secret, at(11)), Some(begun.clone()));
         assert_eq!(Session::read(&text, &secret, at(12)), None);
         assert_eq!(Session::read(&text, &secret, at(-1)), None);
-        assert_eq!(begun.prolonged(timestamp(1_770_000_000_000 + HOUR / 2)), None);
+        assert_eq!(begun.extended(timestamp(1_770_000_000_000 + HOUR / 2)), None);
         let mut session = begun;
         for hour in (0..200).step_by(2) {
             if Session::read(&session.signed(&secret), &secret, at(hour)).is_none() {
                 assert_eq!(hour, 7 * 24);
                 return;
             }
-            session = session.prolonged(at(hour)).unwrap_or(session);
+            session = session.extended(at(hour)).unwrap_or(session);
         }
         panic!("it never ends");
     }

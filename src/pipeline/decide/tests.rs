@@ -62,7 +62,7 @@ fn running(kind: StepKind) -> State {
     }
 }
 
-/// A good answer, or a trouble, to whatever kind of step.
+/// A good response, or a trouble, to whatever kind of step.
 fn after(
     context: &Context<'_>,
     kind: StepKind,

@@ -1,4 +1,4 @@
-//! `Keys`: of one idempotency key, one submission is accepted, and each answer names it; other content is a
+//! `Keys`: of one idempotency key, one submission is accepted, and each response names it; other content is a
 //! conflict.
 
 use std::collections::BTreeMap;

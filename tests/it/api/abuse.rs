@@ -145,7 +145,7 @@ fn slow_clients_and_bombs(ferry: Ferry) {
         for response in &responses {
             *counts.entry(response.chars().take(12).collect()).or_default() += 1;
         }
-        // Each kind got what is meant for it: no place, too slow, an answer, or a plain end.
+        // Each kind got what is meant for it: no place, too slow, a response, or a plain end.
         assert!(counts["HTTP/1.1 408"] >= 100, "{counts:?}");
         assert!(counts["HTTP/1.1 200"] >= 40, "{counts:?}");
         let after_slow = victim.status("VmHWM");

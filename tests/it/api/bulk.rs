@@ -22,7 +22,7 @@ fn ndjson(request: RequestBuilder, body: impl Into<Body>) -> RequestBuilder {
     request.header("content-type", "application/x-ndjson").body(body)
 }
 
-/// The answers as they arrive, and an error where they break off.
+/// The responses as they arrive, and an error where they break off.
 struct Answers {
     response: Response,
     rest: Vec<u8>,
@@ -39,7 +39,7 @@ impl Answers {
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Some(serde_json::from_slice(&line).expect("an answer is JSON"));
+                return Some(serde_json::from_slice(&line).expect("a response is JSON"));
             }
             let chunk = within("a response to a line", self.response.chunk()).await;
             self.rest.extend(chunk.ok()??);

@@ -114,7 +114,7 @@ async fn a_result_with_a_wrong_body_is_fetched_again() {
     assert_eq!(uploads, 1, "a refetch uploads nothing");
 }
 
-/// A way to the server on which the first answer is lost.
+/// A way to the server on which the first response is lost.
 async fn losing_the_first_answer(served: &Served) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, target) = (listener.local_addr().unwrap(), served.address);

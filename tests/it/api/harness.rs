@@ -24,7 +24,7 @@ pub(crate) struct Served {
     pub(crate) serving: JoinHandle<()>,
 }
 
-/// An answer, read whole.
+/// A response, read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -79,7 +79,7 @@ impl Answer {
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("it is answered");
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.expect("the answer is whole").to_vec();
+        let body = response.bytes().await.expect("the response is whole").to_vec();
         let response = Self { status: status.as_u16(), headers, body };
         response.check(status);
         response

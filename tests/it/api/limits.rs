@@ -135,7 +135,7 @@ async fn two_hundred_slow_clients_are_cut_off_and_delay_no_other() {
     for n in 0..200 {
         let mut stream = TcpStream::connect(served.address).await.unwrap();
         let head = match n % 4 {
-            // Half a head, a head without its body, nothing at all, and one that reads no answer.
+            // Half a head, a head without its body, nothing at all, and one that reads no response.
             0 => "GET /v1/sta",
             1 => {
                 "POST /v1/submissions?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/csv\r\n\

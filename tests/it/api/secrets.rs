@@ -11,7 +11,7 @@ use super::serve::{serve, url};
 use crate::cli::harness::{Ferry, Platform};
 use crate::cli::secrets::{assert_no_secret, credentials, echo};
 
-/// All that an answer says.
+/// All that a response says.
 fn all_of(response: &Answer) -> Vec<u8> {
     [format!("{:?}\n", response.headers).into_bytes(), response.body.clone()].concat()
 }

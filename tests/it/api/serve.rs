@@ -40,7 +40,7 @@ fn post(url: &str, body: &Value) -> RequestBuilder {
 async fn response(request: RequestBuilder) -> (u16, Value) {
     let response = request.send().await.expect("it is answered");
     let status = response.status().as_u16();
-    let body = response.bytes().await.expect("the answer is whole");
+    let body = response.bytes().await.expect("the response is whole");
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 

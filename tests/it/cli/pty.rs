@@ -78,7 +78,7 @@ impl Pty {
         String::from_utf8(self.output().bytes.clone()).expect("it is UTF-8")
     }
 
-    /// Waits until the screen shows all of these texts; the answer is the screen that does.
+    /// Waits until the screen shows all of these texts; returns the screen that does.
     #[track_caller]
     pub(crate) fn shows(&self, texts: &[&str]) -> String {
         self.until(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text)))
@@ -102,7 +102,7 @@ impl Pty {
         self.child.id()
     }
 
-    /// Waits for the end of the process, which leaves the terminal as it was; the answer is what it shows.
+    /// Waits for the end of the process, which leaves the terminal as it was; returns what it shows.
     #[track_caller]
     pub(crate) fn end(&mut self) -> (ExitStatus, String) {
         let status = end_of("the end of the process on the terminal", &mut self.child);

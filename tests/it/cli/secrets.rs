@@ -65,7 +65,7 @@ fn assert_clean(ferry: &Ferry, ran: &Ran) {
     }
 }
 
-/// An answer that repeats everything it was sent, and more.
+/// A response that repeats everything it was sent, and more.
 pub(crate) fn echo(status: u16) -> Fault {
     let body = format!(
         "you sent {} with key={API_KEY} and secret {CLIENT_SECRET}; {}",

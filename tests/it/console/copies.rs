@@ -30,7 +30,7 @@ async fn rejected(served: &Served) -> SubmissionId {
     id
 }
 
-/// The answer to a form with files, by the names of their fields.
+/// The response to a form with files, by the names of their fields.
 async fn post(tab: &Tab, id: &str, files: &[(&str, &[u8])]) -> Page {
     let mut body = Vec::new();
     for (name, file) in files {

@@ -18,7 +18,7 @@ impl Page {
     pub(super) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("it is answered");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.expect("the answer is whole");
+        let bytes = response.bytes().await.expect("the response is whole");
         Self { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 

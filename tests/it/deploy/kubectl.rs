@@ -67,7 +67,7 @@ pub(super) fn rendered(name: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(rendered_text(name)).expect("it is YAML")
 }
 
-/// Has a line of the page about Kubernetes run up to what it would change; answers what that is.
+/// Has a line of the page about Kubernetes run up to what it would change; returns what that is.
 pub(super) fn would_make(line: &str) -> String {
     let line = line.trim().replacen("kubectl ", "\"$KUBECTL\" ", 1);
     let output = Command::new("sh")

@@ -124,7 +124,7 @@ async fn a_real_prometheus_finds_data_for_every_panel_and_no_expression_fails() 
     keep_for_a_look(&world, &prometheus).await;
 }
 
-/// Asks what the dashboards ask; answers how many expressions that are.
+/// Evaluates the expressions of the dashboards. Returns how many there are.
 fn ask_panels(prometheus: &Prometheus) -> usize {
     let mut wrong = Vec::new();
     let mut requested = 0;
@@ -156,7 +156,7 @@ fn is_number(sample: &Value) -> bool {
     sample["value"][1].as_str().is_some_and(|value| value != "NaN")
 }
 
-/// Asks what the alerts ask; answers how they stand. Each leads to a section of the runbook.
+/// Evaluates the alerts. Returns their states. Each leads to a section of the runbook.
 fn ask_rules(prometheus: &Prometheus) -> Vec<Value> {
     let rules = prometheus.rules();
     assert!(!rules.is_empty());

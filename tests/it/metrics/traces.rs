@@ -77,7 +77,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<String>>().concat()
 }
 
-/// Hands a dataset over by HTTP, as a part of a trace; answers its id.
+/// Submits a dataset by HTTP, as a part of a trace. Returns its id.
 fn submit(server: &Scraped, name: &str, traceparent: &str) -> String {
     let csv = dataset(name).data;
     let head = format!(

@@ -215,7 +215,7 @@ async fn the_access_token_that_is_looked_for_is_the_one_that_is_issued() {
     let http =
         reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("a plain client");
     let url = format!("{}/GetResults?token={token}&dataKey=status&key=demo-key", sim.api_url());
-    let response = http.get(url).bearer_auth(issued_first()).send().await.expect("an answer");
+    let response = http.get(url).bearer_auth(issued_first()).send().await.expect("a response");
     assert_eq!(response.status().as_u16(), 200);
 }
 

@@ -372,7 +372,7 @@ async fn a_date_to_wait_for_counts_from_the_date_of_the_answer() {
         let requested = pause(platform.upload(upload("n")).await);
         assert_eq!(requested, Some(Duration::from_secs(30)), "{date}");
     }
-    // An answer without a usable date leaves only the own clock.
+    // A response without a usable date leaves only the own clock.
     let at = SystemClock.now() + chrono::TimeDelta::seconds(100);
     let at = at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     sim.script(Endpoint::Upload, headers("today", &at));

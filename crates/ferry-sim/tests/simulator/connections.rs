@@ -15,7 +15,7 @@ async fn two_hundred_connections_at_once_are_served() {
         request.header("content-type", "application/json").body(body.to_string()).send()
     });
     for response in join_all(callers).await {
-        assert_eq!(response.expect("an answer").status().as_u16(), 200);
+        assert_eq!(response.expect("a response").status().as_u16(), 200);
     }
     assert_eq!(caller.sim.ledger().names.len(), 200);
 }
@@ -40,7 +40,7 @@ async fn its_end_breaks_connections_in_use_and_idle() {
     drop(sim);
     let stalled = tokio::time::timeout(waits, stalled).await.expect("in time").expect("no panic");
     assert!(stalled.is_err());
-    let body = slowed.expect("an answer").text();
+    let body = slowed.expect("a response").text();
     assert!(tokio::time::timeout(waits, body).await.expect("in time").is_err());
     let mut buffer = [0];
     let end = async {

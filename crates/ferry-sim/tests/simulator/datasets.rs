@@ -136,7 +136,7 @@ async fn the_ledger_can_be_read_over_http_and_holds_no_secret() {
     let bearer = caller.token().await;
     caller.upload(&bearer, &upload_body("n", DATA)).await;
     let url = format!("http://{}/ledger", caller.sim.address());
-    let ledger = caller.send(Method::GET, &url, &[], "").await.expect("an answer").body;
+    let ledger = caller.send(Method::GET, &url, &[], "").await.expect("a response").body;
     let parsed: Value = serde_json::from_str(&ledger).expect("a JSON answer");
     assert_eq!(parsed["names"]["n"]["accepted"][0]["overwrite"], json!(false));
     let shown = format!("{ledger} {:?} {:?}", caller.sim, caller.sim.ledger());

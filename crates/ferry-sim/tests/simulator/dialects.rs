@@ -139,7 +139,7 @@ async fn odd_header_lines_are_sent_as_they_are() {
     let request = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.expect("it is sent");
     let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("an answer");
+    stream.read_to_end(&mut response).await.expect("a response");
     let response: String = response.iter().map(|byte| char::from(*byte)).collect();
     assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"), "{response}");
     for line in ["\r\nX-Folded: one\r\n two\r\n", "\r\nX-Spaced : one\r\n", "X-Latin: M\u{fc}ller"]

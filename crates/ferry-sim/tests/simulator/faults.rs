@@ -61,7 +61,7 @@ async fn a_late_response_is_lost_only_if_no_client_waits_for_it() {
         let response = caller.upload(&bearer, &upload_body(name, DATA)).await;
         assert_eq!((response.status, response.body.len()), (200, 36));
         // The last byte is on its way before the ledger knows.
-        until("the end of the answer", async || {
+        until("the end of the response", async || {
             !caller.sim.ledger().names[name].accepted[0].answer_lost
         })
         .await;

@@ -87,7 +87,7 @@ impl Caller {
         let headers = [("authorization", basic.as_str()), ("content-type", content_type)];
         self.send(Method::POST, &self.sim.token_url(), &headers, form.to_owned())
             .await
-            .expect("an answer")
+            .expect("a response")
     }
 
     async fn token(&self) -> String {
@@ -103,7 +103,7 @@ impl Caller {
     }
 
     async fn upload(&self, bearer: &str, body: &Value) -> Answer {
-        self.try_upload(bearer, body).await.expect("an answer")
+        self.try_upload(bearer, body).await.expect("a response")
     }
 
     async fn try_query(&self, bearer: &str, query: &str) -> reqwest::Result<Answer> {
@@ -113,6 +113,6 @@ impl Caller {
 
     async fn get(&self, bearer: &str, token: &str, data_key: &str) -> Answer {
         let query = format!("token={token}&dataKey={data_key}&key=demo-key");
-        self.try_query(bearer, &query).await.expect("an answer")
+        self.try_query(bearer, &query).await.expect("a response")
     }
 }

@@ -85,14 +85,14 @@ async fn an_upload_with_missing_unknown_or_wrong_fields_is_rejected() {
     let url = format!("{}/UploadData", caller.sim.api_url());
     let body = upload_body("n", DATA).to_string();
     let response =
-        caller.send(Method::POST, &url, &headers, body.clone()).await.expect("an answer");
+        caller.send(Method::POST, &url, &headers, body.clone()).await.expect("a response");
     assert_eq!(response.status, 400);
     assert_eq!(caller.sim.ledger().uploads_rejected, rejected + 1);
     assert_eq!(caller.sim.ledger().accepted(), 0);
 
     let json = "application/JSON; charset=utf-8";
     let headers = [("authorization", bearer.as_str()), ("content-type", json)];
-    let response = caller.send(Method::POST, &url, &headers, body).await.expect("an answer");
+    let response = caller.send(Method::POST, &url, &headers, body).await.expect("a response");
     assert_eq!(response.status, 200);
 }
 
@@ -109,7 +109,7 @@ async fn a_question_with_missing_unknown_or_wrong_parameters_is_rejected() {
         ("token=t&dataKey=status&key=other", 403),
         ("token=t&dataKey=status&key=demo-key", 404),
     ] {
-        let response = caller.try_query(&bearer, query).await.expect("an answer");
+        let response = caller.try_query(&bearer, query).await.expect("a response");
         assert_eq!(response.status, status, "{query}");
     }
 }
@@ -126,7 +126,7 @@ async fn an_unknown_path_or_method_is_not_found_and_dated_by_the_same_clock() {
         (Method::POST, "/uploaddata"),
     ] {
         let url = format!("{base}{path}");
-        let response = caller.send(method, &url, &[], "").await.expect("an answer");
+        let response = caller.send(method, &url, &[], "").await.expect("a response");
         assert_eq!(response.status, 404, "{path}");
         let date = response.headers["date"].to_str().expect("a text");
         let date = DateTime::parse_from_rfc2822(date).expect("a date").with_timezone(&Utc);

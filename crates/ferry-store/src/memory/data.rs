@@ -230,7 +230,7 @@ impl Data {
         Ok(Accepted::New(new.id))
     }
 
-    /// Changes a submission by a rule; answers the states before and after.
+    /// Changes a submission by a rule. Returns the states before and after.
     pub(super) fn apply<E>(
         &mut self,
         seq: u64,

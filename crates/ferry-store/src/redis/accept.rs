@@ -46,7 +46,7 @@ fn describe_one(
         .each(&labels, |script_call, (name, value)| script_call.arg(name).arg(value))
 }
 
-/// Reads the script's answer.
+/// Reads the script's response.
 pub(super) fn responses(response: Value) -> Result<Vec<Accepted>, RedisError> {
     let mut items = array(response)?.into_iter();
     let mut accepted = Vec::with_capacity(items.len() / 2);

@@ -12,7 +12,7 @@ closed_set! {
     /// Guarantee that a change waits for before it counts.
     #[derive(Default)]
     pub enum Durability: "durability" {
-        /// For nothing but the server's answer: its configuration says when changes are on the disk.
+        /// For nothing but the server's response: its configuration says when changes are on the disk.
         #[default]
         Server = "server",
         /// Accepted is what the server has synced to its file. Redis 7.2 and Valkey report that.

@@ -158,7 +158,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Gives the steps back that are still held; answers those that something else has changed.
+    /// Releases the steps that are still owned. Returns those that something else has changed.
     async fn release_some(&self, leases: &[Lease]) -> Result<Vec<Lease>, RedisError> {
         let ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
         let (now, inspected) = self.inspect(&ids).await?;

@@ -1,4 +1,4 @@
-//! Checks that what the server keeps will still be there tomorrow.
+//! Checks that the server loses no data.
 
 use redis::Value;
 

@@ -74,7 +74,7 @@ local function leased_of(name)
 end
 
 -- Steps that this process claimed without learning of it go first. A blocked account may have become so since:
--- these steps are given back.
+-- these steps are released.
 local lost, blocked, left_over = {}, {}, {}
 for _ = 1, number() do lost[argument()] = true end
 local own_claims = key.unacknowledged(kind, string.match(this_call, '^%w+'))

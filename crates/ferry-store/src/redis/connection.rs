@@ -23,7 +23,7 @@ use crate::StoreError;
 use crate::backoff::store_backoff;
 use crate::continuity::{Asked, Continuity};
 
-/// For how long an answer, or a connection, is waited for.
+/// For how long a response, or a connection, is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest call, a little below what Redis takes for one argument by default
@@ -100,7 +100,7 @@ impl RedisConnection {
         info.and_then(|info| info.redis_settings().username()).unwrap_or("default")
     }
 
-    /// Runs calls of one script in one round trip, in their order; the answers are in it too. If
+    /// Runs calls of one script in one round trip, in their order; the responses are in it too. If
     /// there is an error, some may have been done and others not.
     pub(super) async fn run(
         &self,
@@ -325,7 +325,7 @@ impl RedisConnection {
     }
 }
 
-/// An answer that cannot be read proves nothing; the next one does.
+/// A response that cannot be read proves nothing; the next one does.
 fn compare(known: &Continuity, requested: &Asked, response: Option<RedisResult<Value>>) {
     if let Some(Ok(response)) = response
         && let Ok(standing) = standing::read(response)
@@ -340,7 +340,7 @@ fn load(script: &Script) -> Cmd {
     load
 }
 
-/// Commands in one round trip, each with an answer or an error of its own.
+/// Commands in one round trip, each with a response or an error of its own.
 fn pipeline(cmds: impl IntoIterator<Item = Cmd>) -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.ignore_errors();

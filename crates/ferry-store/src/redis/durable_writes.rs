@@ -118,7 +118,7 @@ impl DurableWrites {
         }
     }
 
-    /// Waits for so many, and answers how many there are.
+    /// Waits for so many. Returns how many there are.
     async fn wait(&self, wanted: u8, timeout: Duration) -> Result<u64, RedisError> {
         match self.by {
             Ack::Disk => {

@@ -9,7 +9,7 @@ use crate::shown::Shift;
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
-/// Reads the answer to a call of the script that asked for events after `after`.
+/// Reads the response to a call of the script that asked for events after `after`.
 pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     let [forgotten, newest, events, epochs, offset] = tuple(response)?;
     let offset = text(offset)?.parse().map_err(RedisError::corrupt)?;

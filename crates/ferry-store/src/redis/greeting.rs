@@ -44,7 +44,7 @@ pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> Red
         Err(_) if line.is_empty() => io::Error::new(
             io::ErrorKind::UnexpectedEof,
             format!(
-                "the server gives no answer: is it a Redis? One with TLS needs `rediss://` ({error})"
+                "the server does not respond: is it a Redis? One with TLS needs `rediss://` ({error})"
             ),
         )
         .into(),

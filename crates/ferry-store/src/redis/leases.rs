@@ -156,7 +156,7 @@ impl RedisStore {
         Ok(committed.into_iter().flatten().collect())
     }
 
-    /// Calls the script for commits, and gives its answers.
+    /// Calls the script for commits, and gives its responses.
     async fn ask_to_record(&self, prepared: &[&PreparedCommit]) -> Result<Vec<Value>, RedisError> {
         let script = &self.scripts.commit;
         let calls = parts(prepared).into_iter().map(|prepared| {

@@ -73,7 +73,7 @@ impl OwnedSteps {
         }
     }
 
-    /// The answer to these commits got lost.
+    /// The response to these commits got lost.
     pub(super) fn tried<'a>(&self, commits: impl IntoIterator<Item = &'a Commit>) {
         let mut owned = self.lock();
         for commit in commits {

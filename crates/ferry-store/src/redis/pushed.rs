@@ -105,7 +105,7 @@ impl PushedRequests {
         Ok(active + self.count("ZCARD", self.config.scheduled_jobs_set()).await?)
     }
 
-    /// Removes tasks for good; answers how many there were.
+    /// Removes tasks for good. Returns how many there were.
     pub async fn remove(&self, ids: &[String]) -> Result<u64, StoreError> {
         if ids.is_empty() {
             return Ok(0);

@@ -133,7 +133,7 @@ fn indexes(filter: &Filter) -> Vec<[&str; 3]> {
 /// match; and before which number to look on.
 pub(super) type Part = (Vec<(u64, Option<Listed>)>, Option<u64>);
 
-/// Reads the script's answer.
+/// Reads the script's response.
 pub(super) fn part(
     response: Value,
     filter: &Filter,
@@ -180,7 +180,7 @@ pub(super) struct StatsPage {
     pub(super) next: Option<Vec<u8>>,
 }
 
-/// Reads the script's answer.
+/// Reads the script's response.
 pub(super) fn stats(response: Value, most: usize) -> Result<StatsPage, RedisError> {
     let [now, accounts] = tuple(response)?;
     let (now, offset) = stamp(now)?;

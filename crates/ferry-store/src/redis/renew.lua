@@ -1,4 +1,4 @@
--- Prolongs leases.
+-- Extends leases.
 -- KEYS: the namespace.
 -- ARGV: the time; the span; how many; of each: the submission, its lease.
 -- Returns: for each 1 if it is still held, or 0.

@@ -26,7 +26,7 @@ impl StandingScript {
     }
 }
 
-/// Reads the script's answer.
+/// Reads the script's response.
 pub(super) fn read(response: Value) -> Result<Standing, RedisError> {
     let [epochs, newest, event, requested, reported] = tuple(response)?;
     let some = |value| lossy(value).map(|text| Some(text).filter(|text| !text.is_empty()));

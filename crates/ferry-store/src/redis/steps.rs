@@ -236,7 +236,7 @@ impl PreparedCommit {
         Ok(script_call.into_array())
     }
 
-    /// Reads the script's answer; none if a cancellation was asked for meanwhile, so that the step has to
+    /// Reads the script's response; none if a cancellation was asked for meanwhile, so that the step has to
     /// be decided again.
     pub(super) fn answered(&mut self, response: Value) -> Result<Option<Committed>, RedisError> {
         let response = text(response)?;

@@ -171,7 +171,7 @@ impl RecordReader<'_> {
         Ok((from, before))
     }
 
-    /// The newest numbers along some indexes, and before which one to read on. Of each index a share is read:
+    /// The newest numbers along some indexes, and the one before which to continue. Of each index a share is read:
     /// behind the last of a whole share, those of that index are not known, and the others are left as well.
     fn newest(
         &self,

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::named::beside;
 use super::writer::Writer;
 
-/// Watches the folder of the file for as long as the answer lives: the log, to which every process
+/// Watches the folder of the file for as long as the result lives: the log, to which every process
 /// appends its commits, and the names of both. Without it, another process's submissions are found
 /// when a worker next looks.
 pub(super) fn watch(path: &Path, writer: Writer) -> Option<RecommendedWatcher> {

@@ -1,5 +1,5 @@
 //! The one thread that writes: it takes whatever jobs are waiting into one transaction, so that many
-//! of them share one sync to the disk, and answers them when that is done.
+//! of them share one sync to the disk, and responds to them when that is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -46,7 +46,7 @@ pub(super) async fn a_step_of_the_clock_moves_no_due_time(subject: Subject) {
     }
 }
 
-pub(super) async fn a_step_of_the_clock_ends_no_living_lease_and_prolongs_no_dead_one(
+pub(super) async fn a_step_of_the_clock_ends_no_living_lease_and_extends_no_dead_one(
     subject: Subject,
 ) {
     for size in STEPS {

@@ -1,4 +1,4 @@
-//! Leases that are prolonged, given back, or lost.
+//! Leases that are extended, released, or lost.
 
 use ferry_store::{Lease, Rescued};
 use ferry_types::domain::submission::{ReasonCode, State, StepKind, Submission, SubmissionParts};

@@ -298,7 +298,7 @@ macro_rules! clock_steps_pass {
                 clock_steps {
                     a_step_of_the_clock_moves_no_due_time
                     a_process_that_only_looks_shows_a_lease_by_a_clock_that_went_back
-                    a_step_of_the_clock_ends_no_living_lease_and_prolongs_no_dead_one
+                    a_step_of_the_clock_ends_no_living_lease_and_extends_no_dead_one
                     a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker
                     a_step_of_the_clock_uses_up_no_limit
                     a_step_of_the_clock_moves_no_deadline_and_ends_no_retention

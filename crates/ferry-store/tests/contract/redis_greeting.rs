@@ -100,7 +100,7 @@ async fn what_answers_and_is_no_redis_is_named() {
         ("J\0\0\0\n8.0.36\0", "it sent `J"),
         ("\u{15}\u{3}\u{3}\0\u{2}\u{2}\n", "`store` must begin with `rediss://`"),
         // As PostgreSQL does.
-        ("", "the server gives no answer: is it a Redis?"),
+        ("", "the server does not respond: is it a Redis?"),
     ] {
         for reads_first in [false, true] {
             let port = server_that_says(sent, reads_first).await;

@@ -50,7 +50,7 @@ closed_set! {
         Unauthenticated = "/docs#unauthenticated",
         /// The key may not do this.
         Forbidden = "/docs#forbidden",
-        /// The server has no keys, and answers only this machine.
+        /// The server has no keys, and serves only this machine.
         NotLocal = "/docs#not-local",
         /// It does not exist, or not for this key.
         NotFound = "/docs#not-found",

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The answer to a poll.
+/// The response to a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
     /// `completedsuccessfully`: the results can be fetched.
@@ -44,7 +44,7 @@ pub struct Content {
     pub bytes: Vec<u8>,
 }
 
-/// Why a question to the Platform has no usable answer, by what is to be done about it.
+/// Reason why a request to the Platform got no usable response, by what is to be done about it.
 ///
 /// The texts name the endpoint and the cause, and never hold a URL, a header, a body that was sent,
 /// or a secret.
@@ -73,7 +73,7 @@ pub enum PlatformError {
         /// The response, as text.
         what: String,
     },
-    /// The Platform did what it was asked to, and its response cannot be read.
+    /// The Platform did what was requested, and its response cannot be read.
     #[error("{0}")]
     Unreadable(String),
     /// The upload may have arrived, or not. Only an upload is ever ambiguous.
@@ -119,7 +119,7 @@ pub enum PlatformError {
     /// The Platform does not know the processing token.
     #[error("the Platform does not know the processing token (404)")]
     UnknownToken,
-    /// The answer is larger than the configured limit, and would be so again.
+    /// The response is larger than the configured limit, and would be so again.
     #[error("the response to {endpoint} is larger than the limit of {limit} bytes")]
     TooLarge {
         /// The endpoint.

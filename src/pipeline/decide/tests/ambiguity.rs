@@ -238,7 +238,7 @@ fn a_503_with_retry_after_throttles_and_leaves_the_upload_ambiguous() {
 fn an_upload_with_an_unreadable_answer_is_tried_once_more_and_then_held() {
     let (mut submission, policy) = (submission(State::Uploading), Policy::default());
     let odd =
-        || Err(PlatformError::Unreadable("the answer holds no processing token: `odd`".into()));
+        || Err(PlatformError::Unreadable("the response holds no processing token: `odd`".into()));
     for overwrite in [false, true] {
         (submission.overwrite, submission.upload_ambiguous) = (overwrite, false);
         let first = after_upload(&context(&of(&submission), 0, &policy), odd());

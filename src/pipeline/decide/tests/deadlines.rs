@@ -62,7 +62,7 @@ fn the_last_poll_comes_at_the_deadline() {
     assert_eq!((at.state(), code(&at)), (Some(State::Failed), Some(ReasonCode::Deadline)));
     assert!(at.reason.unwrap().text.contains("`running`"));
     let done = after_poll(&context(&of(&submission), DEADLINE, &policy), Ok(Status::Done));
-    assert_eq!(done.state(), Some(State::Collecting), "an answer at the deadline counts");
+    assert_eq!(done.state(), Some(State::Collecting), "a response at the deadline counts");
 }
 
 #[test]

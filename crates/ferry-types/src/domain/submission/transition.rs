@@ -173,5 +173,5 @@ pub struct IllegalTransitionError {
     pub to: State,
 }
 
-/// The answer of a rule: the line that belongs in the timeline, if more than a counter changed.
+/// Result of a rule: the line that belongs in the timeline, if more than a counter changed.
 pub type Ruled<E> = Result<Option<TimelineEntry>, E>;
