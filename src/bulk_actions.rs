@@ -1,5 +1,5 @@
 //! Acts on many submissions: one planner says what would be done and does it, and what is accepted after
-//! the plan is left alone. It reads pages of the store, and knows nothing of who asks.
+//! the plan stays as it is. It reads pages of the store, and knows nothing of who asks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -42,6 +42,7 @@ pub(super) fn user() -> String {
 
 impl From<AuditError> for CliError {
     fn from(error: AuditError) -> Self {
-        Self::new(Exit::Usage, error.into()).hint("correct the file, or name another with `audit_log`")
+        Self::new(Exit::Usage, error.into())
+            .hint("correct the file, or name another with `audit_log`")
     }
 }

@@ -44,7 +44,9 @@ fn alternative(error: &LifecycleError) -> String {
             format!("replace it with the older dataset: `ferry resubmit {id} FILE`")
         }
         LifecycleError::NothingToOverwrite { id } => {
-            format!("resume it: `ferry resolve {id} --retry`; or give it up: `ferry resolve {id} --fail`")
+            format!(
+                "resume it: `ferry resolve {id} --retry`; or give it up: `ferry resolve {id} --fail`"
+            )
         }
         LifecycleError::Delivering { id } | LifecycleError::Refetching { id } => {
             format!("try again when nothing is left to wait for: `ferry status {id}`")

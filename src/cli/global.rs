@@ -109,7 +109,9 @@ pub(super) fn open_existing_with(global: &Global, writer: LogWriter) -> Result<A
                     "its log is still there, so it was deleted: docs/operations/backup.md says how to \
                      get it back; create no new one"
                 }
-                None => "name the store with `--store` or FERRY_STORE; or make a new one: `ferry submit`",
+                None => {
+                    "name the store with `--store` or FERRY_STORE; or make a new one: `ferry submit`"
+                }
             };
             return Err(CliError::usage(what).hint(hint));
         }

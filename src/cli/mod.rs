@@ -175,9 +175,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let what = text.split("\n\n").next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what).trim();
     let failure = CliError::usage(what.to_owned());
-    failure
-        .hint("see the arguments: `ferry help`")
-        .report(&Ui::of_process(true, false))
+    failure.hint("see the arguments: `ferry help`").report(&Ui::of_process(true, false))
 }
 
 /// Prints panics as every error is printed: they may quote foreign text.

@@ -122,7 +122,9 @@ impl Submit {
     fn check_files(&self) -> Result<(), CliError> {
         let is_stdin = |file: &&PathBuf| file.as_path() == Path::new("-");
         if self.files.iter().chain(&self.events).filter(is_stdin).count() > 1 {
-            return Err(CliError::usage("only one FILE can be `-`, because stdin is read once".into()));
+            return Err(CliError::usage(
+                "only one FILE can be `-`, because stdin is read once".into(),
+            ));
         }
         if self.files.len() > 1 {
             for (flag, given) in [

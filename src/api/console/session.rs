@@ -21,7 +21,7 @@ const VALID: Duration = Duration::from_hours(12);
 const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// A session is extended when so much of its time is over: not with each request.
-const PROLONGED_AFTER: Duration = Duration::from_hours(1);
+const EXTENDED_AFTER: Duration = Duration::from_hours(1);
 
 /// Separates sessions from other signed values.
 const PURPOSE: &str = "session";
@@ -123,7 +123,7 @@ impl Session {
         let end = self.started + LONGEST.as_secs() as i64;
         let expires = later(now, VALID).timestamp().min(end);
         let gained = expires - self.expires;
-        let is_worth_it = gained >= PROLONGED_AFTER.as_secs() as i64;
+        let is_worth_it = gained >= EXTENDED_AFTER.as_secs() as i64;
         is_worth_it.then(|| Self { expires, ..self.clone() })
     }
 }

@@ -231,7 +231,7 @@ pub(in crate::api) fn bulk_action(operation: Operation<'_>) -> Operation<'_> {
             "Without `pinned` it is a dry run, which says how many would be changed and left unchanged, and \
              changes nothing. Send the same request with the `pinned` of the response to change the \
              next 100, and again with each response's `pinned` until it is null; send no more to stop. \
-             Submissions accepted after the dry run are left alone. Each change is in the timeline and \
+             Submissions accepted after the dry run stay as they are. Each change is in the timeline and \
              in the audit log, as if it had been requested alone.",
         )
         .problems(&[InvalidField, NotFound, StateConflict, DamagedSubmission, StoreUnavailable])

@@ -160,7 +160,8 @@ impl Store for MemoryStore {
     async fn renew(&self, leases: Vec<Lease>, lease: Duration) -> Result<Vec<bool>, StoreError> {
         let renew = |data: &mut Data, time: &StoreTime| {
             let until = later(time.now, lease);
-            let renew = |lease: &Lease| data.owned_row(lease).map(|row| row.leased_until = Some(until));
+            let renew =
+                |lease: &Lease| data.owned_row(lease).map(|row| row.leased_until = Some(until));
             leases.iter().map(renew).map(|renewed| renewed.is_some()).collect()
         };
         Ok(self.at(renew))

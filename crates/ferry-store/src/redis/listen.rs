@@ -17,7 +17,7 @@ use ferry_types::recurring::Recurring;
 /// Name of the channel, after the namespace. Up to layout 3 it was `wake`: who listens there is an older version.
 const CHANNEL: &str = "due_times";
 
-/// After so long without a message, whether the server is still there is asked.
+/// Time without a message after which a ping shows if the server is still there.
 const QUIET: Duration = Duration::from_secs(20);
 
 /// Time limit of the response to that.

@@ -77,7 +77,7 @@ pub(super) fn retried(step: StepKind, after: Duration) -> Transition {
     Transition { failures: 1, ..because(continues_with(step, after), ReasonCode::Transient) }
 }
 
-/// The Platform asks to be left alone: no attempt is spent.
+/// The Platform throttles the account: no attempt is spent.
 pub(super) fn slowed_down(step: StepKind, delay: Duration) -> Transition {
     Transition {
         attempt_spent: false,

@@ -60,7 +60,7 @@ pub struct BulkActionRequest {
     #[schemars(length(max = 100))]
     pub ids: Vec<SubmissionId>,
     /// The `pinned` of an earlier response to the same request: submissions accepted since its dry run
-    /// are left alone. Without it, nothing is changed.
+    /// stay as they are. Without it, nothing is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^([0-9]{1,18}|[0-9A-Za-z_-]{48})$"))]
     pub pinned: Option<String>,

@@ -4,7 +4,7 @@
 //! what is achieved without a limit, and show the rate that was too high. From then on requests begin
 //! below it, come back to it within a cycle, and go beyond it slowly at first and then fast, until the
 //! Platform throttles again or the rate matters no longer. A 429 costs the time for which the
-//! Platform wants to be left alone, and a cycle is so long that this is a small part of it.
+//! Platform throttles the account, and a cycle is so long that this is a small part of it.
 //!
 //! A Platform may throttle by chance, whatever the rate. Then the limit achieves less than was achieved
 //! without it, and is given up for a while.
@@ -83,7 +83,7 @@ pub struct LearnedRate {
 }
 
 impl LearnedRate {
-    /// The knowledge after a 429 at `now`, after which the Platform wants to be left alone for
+    /// The knowledge after a 429 at `now`, after which the Platform throttles the account for
     /// `delay`.
     pub(super) fn after_throttling(
         before: Option<Self>,
