@@ -85,7 +85,7 @@ impl Audited {
             Ok(Err(failure)) => chain(&failure),
             Err(interrupted) => interrupted.to_string(),
         };
-        error!("an action was not done: {failure}");
+        error!(error = failure, "denied an action that cannot be recorded");
         let what = "the audit log cannot be written, so nothing was done; the log says why";
         Err(ApiError::internal(what))
     }

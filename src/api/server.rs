@@ -134,8 +134,8 @@ async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Option<TlsStream<S>> {
     match timeout(limit, tls.accept(stream)).await {
         Ok(Ok(stream)) => return Some(stream),
-        Ok(Err(error)) => debug!(error = chain(&error), "a connection is not TLS"),
-        Err(_) => debug!("a connection took too long to become TLS"),
+        Ok(Err(error)) => debug!(error = chain(&error), "a TLS handshake failed"),
+        Err(_) => debug!("a TLS handshake took too long"),
     }
     None
 }

@@ -52,7 +52,7 @@ impl Traces {
         let exporter = match sending::exporter(collector) {
             Ok(exporter) => exporter,
             Err(cause) => {
-                warn!(error = %cause, "there are no traces (`otlp_endpoint`)");
+                warn!(error = %cause, "cannot export traces (`otlp_endpoint`)");
                 return Self::default();
             }
         };

@@ -176,7 +176,7 @@ impl RedisStore {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    error!(submission.id = %lease.id, %error, "cannot release its step");
+                    error!(submission.id = %lease.id, %error, "cannot release a step");
                 }
             }
         }

@@ -112,7 +112,7 @@ impl RedisStore {
         let records = read::records(self.run(script, script_call).await?)?;
         let sound = |(id, record): (&SubmissionId, Result<_, RedisError>)| {
             record.unwrap_or_else(|error| {
-                error!(submission.id = %id, %error, "corrupt record, no step of it is recorded");
+                error!(submission.id = %id, %error, "corrupt record, the outcome of its step is not stored");
                 None
             })
         };

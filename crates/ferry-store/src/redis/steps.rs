@@ -259,7 +259,7 @@ impl PreparedCommit {
             ("cancelling", _) => return Ok(None),
             ("damaged", _) => {
                 let id = self.commit.lease.id;
-                error!(submission.id = %id, "its record is damaged, nothing is recorded: {rest}");
+                error!(submission.id = %id, error = rest, "corrupt record, the outcome of its step is not stored");
                 Committed::Stale
             }
             _ => Committed::Stale,

@@ -32,7 +32,7 @@ pub(super) fn commit(
     let id = commit.lease.id;
     let record = match SqliteRecord::find(connection, id) {
         Err(error) if error.is_of_a_row() => {
-            error!(submission.id = %id, %error, "corrupt record, nothing is recorded");
+            error!(submission.id = %id, %error, "corrupt record, the outcome of its step is not stored");
             None
         }
         found => found?,
