@@ -88,7 +88,7 @@ impl Doctor {
             healthy &= print_and_judge(problem, ui)?;
         }
         for platform in platforms.iter().filter(|_| !self.offline) {
-            // Without a token the API cannot be asked.
+            // Without a token no request can be made.
             healthy &= print_and_judge(&credentials(platform).await, ui)?
                 && print_and_judge(&upload_api(platform).await, ui)?;
         }

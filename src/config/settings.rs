@@ -155,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "unknown_token_timeout",
         "2m",
-        "duration for which the Platform may answer 404 to a processing token that it issued",
+        "duration for which the Platform may respond 404 to a processing token that it issued",
     ),
     setting(
         "ambiguous_upload",

@@ -58,7 +58,7 @@ const fn words(drill: Drill) -> (&'static str, &'static str) {
         Drill::Outage => ("Outage", "Every request fails."),
         Drill::Throttled => (
             "429 for 60 s",
-            "Every request but those for tokens is answered 429, with `Retry-After`. Ferry waits for that \
+            "Every request but those for tokens gets 429, with `Retry-After`. Ferry waits for that \
              time even if the drill ends sooner.",
         ),
         Drill::LostResponse => (

@@ -103,7 +103,7 @@ fn a_port_that_is_taken_is_said_clearly() {
     ---- stderr
     error: cannot listen on 127.0.0.1:PORT (`listen`)
     caused by: Address already in use (os error 98)
-    hint: choose another address, for something listens there: `--set listen=ADDRESS`
+    hint: choose another address: `--set listen=ADDRESS`
     ");
 }
 

@@ -154,7 +154,7 @@ fn probes_and_metrics_are_served() {
     ---- stderr
     error: cannot listen on 127.0.0.1:PORT (`metrics_listen`)
     caused by: Address already in use (os error 98)
-    hint: choose another address, for something listens there: `--set metrics_listen=ADDRESS`
+    hint: choose another address: `--set metrics_listen=ADDRESS`
     ");
     worker.signal("TERM");
     assert!(worker.end().success());

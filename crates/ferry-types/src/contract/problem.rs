@@ -54,7 +54,7 @@ closed_set! {
         NotLocal = "/docs#not-local",
         /// It does not exist, or not for this key.
         NotFound = "/docs#not-found",
-        /// The path does not take this method.
+        /// The path does not have this method.
         MethodNotAllowed = "/docs#method-not-allowed",
         /// The body took too long to arrive.
         Timeout = "/docs#timeout",
@@ -64,7 +64,7 @@ closed_set! {
         Gone = "/docs#gone",
         /// The body or the dataset is too large.
         TooLarge = "/docs#too-large",
-        /// The body has a type or an encoding that is not taken.
+        /// The body has a type or an encoding that is not accepted.
         UnsupportedMediaType = "/docs#unsupported-media-type",
         /// The dataset has errors, which are listed.
         InvalidDataset = "/docs#invalid-dataset",
@@ -72,7 +72,7 @@ closed_set! {
         InvalidField = "/docs#invalid-field",
         /// The idempotency key belongs to other content.
         IdempotencyConflict = "/docs#idempotency-conflict",
-        /// Too many submissions of the account wait.
+        /// Too many submissions of the account are unfinished.
         TooManyUnfinished = "/docs#too-many-unfinished",
         /// An error inside Ferry.
         Internal = "/docs#internal",
@@ -100,14 +100,14 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::Unauthenticated,
         401,
-        "An API key is needed",
+        "API key required",
         "Send `Authorization: Bearer KEY`. An operator creates keys with `ferry keys create`; a revoked key \
          is unknown within a second.",
     ),
     (
         ProblemKind::Forbidden,
         403,
-        "The API key may not do this",
+        "Insufficient permission",
         "Use a key with the role that `detail` names, or for that account. `GET /v1/whoami` has the role and \
          the accounts of a key.",
     ),
@@ -134,7 +134,7 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::Timeout,
         408,
-        "The body took too long to arrive",
+        "Request timeout",
         "Send the request again, over a faster connection or with a smaller or compressed body. Nothing was \
          stored.",
     ),
@@ -154,32 +154,32 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::TooLarge,
         413,
-        "The body is too large",
+        "Body too large",
         "Split the dataset. `detail` names the limit and its setting.",
     ),
     (
         ProblemKind::UnsupportedMediaType,
         415,
-        "The body has the wrong type",
+        "Unsupported media type",
         "Send one of the types and encodings of the operation. `Accept-Encoding` has the encodings.",
     ),
     (
         ProblemKind::InvalidDataset,
         422,
-        "The dataset is invalid",
+        "Invalid dataset",
         "Correct the cells that `problems` names, each with its line and column. Nothing was stored. `POST \
          /v1/validate` checks without storing.",
     ),
     (
         ProblemKind::InvalidField,
         422,
-        "A field is invalid",
+        "Invalid field",
         "Correct the field that `field` names. Nothing was stored.",
     ),
     (
         ProblemKind::IdempotencyConflict,
         422,
-        "The idempotency key belongs to other content",
+        "Idempotency key conflict",
         "Use a new key for new content. `submission` is the one that has the key.",
     ),
     (
@@ -199,7 +199,7 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::DamagedSubmission,
         500,
-        "The submission's record is damaged",
+        "Damaged record",
         "An operator finds it with `ferry doctor`. Other submissions are not affected.",
     ),
     (
@@ -211,19 +211,19 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
     (
         ProblemKind::StoreUnavailable,
         503,
-        "The store cannot be reached",
+        "Store unavailable",
         "Wait for `Retry-After` and send it again with the same idempotency key.",
     ),
     (
         ProblemKind::StoreReadOnly,
         503,
-        "The store accepts no writes",
+        "Store read-only",
         "Wait for `Retry-After` and send it again: nothing was stored. What is stored can be read.",
     ),
     (
         ProblemKind::StoreFull,
         507,
-        "The store is full",
+        "Store full",
         "An operator makes room. Nothing was stored; what is stored can be read.",
     ),
 ];

@@ -11,7 +11,7 @@ closed_set! {
         Faults = "faults",
         /// Every request fails.
         Outage = "outage",
-        /// Every request but those for tokens is answered 429, for 60 s.
+        /// Every request but those for tokens gets 429, for 60 s.
         Throttled = "throttled",
         /// The next upload arrives, and its response is lost.
         LostResponse = "lost_response",
