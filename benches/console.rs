@@ -128,7 +128,7 @@ impl Served {
         let app = App::open(configuration(location)?)?;
         let started = Instant::now();
         while app.store.stats().await.is_err() {
-            ensure!(started.elapsed() < Duration::from_secs(30), "the store does not answer");
+            ensure!(started.elapsed() < Duration::from_secs(30), "the store does not respond");
         }
         fill(app.store.as_ref(), count).await?;
         let filter = Filter { states: vec![State::Rejected], ..Filter::default() };
@@ -201,8 +201,10 @@ async fn fill(store: &dyn Store, count: usize) -> Result<()> {
         let batch = (begin..(begin + BATCH).min(count + 1)).map(submission).collect();
         store.accept(batch).await?;
     }
+    let wait = ferry_testing::Wait::begin("the older half").at_most(Duration::from_hours(1));
     let mut done = 0;
     while done < count / 2 {
+        wait.check();
         let request = ClaimRequest {
             kind: StepKind::Upload,
             limit: BATCH.min(count / 2 - done),

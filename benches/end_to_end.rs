@@ -207,14 +207,16 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
         .map(|_| {
             let (platform, requests, next) = (platform.clone(), requests.clone(), next.clone());
             tokio::spawn(async move {
+                let wait = Wait::begin("the last request").at_most(LONGEST);
                 while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    wait.check();
                     upload_and_fetch(&platform, request).await;
                 }
             })
         })
         .collect();
     for task in tasks {
-        task.await.expect("every call is answered");
+        task.await.expect("every request gets a response");
     }
     InstrumentedStore {
         per_second: count as f64 / started.elapsed().as_secs_f64(),
@@ -281,9 +283,9 @@ async fn redis_usage(location: &str) -> (f64, f64) {
         return (0.0, 0.0);
     }
     let client = redis::Client::open(location).expect("a valid address");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("it answers");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("it responds");
     let info: String =
-        redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("Redis answers");
+        redis::cmd("INFO").arg("all").query_async(&mut connection).await.expect("Redis responds");
     let value = |name: &str| -> f64 {
         let line = info.lines().find_map(|line| line.strip_prefix(name));
         let number = line.and_then(|line| line.split([',', '\r']).next()?.trim().parse().ok());

@@ -1,4 +1,4 @@
-//! Throughput of the HTTP API for submissions, as a ratio to a server that only parses them and answers.
+//! Throughput of the HTTP API for submissions, as a ratio to a server that only parses them and responds.
 //!
 //! `cargo bench --bench http_api` runs the ceiling, and `ferry serve` on SQLite and on Redis, as processes of
 //! their own and in turn, and prints the medians. `-- 2000 5` takes 2,000 submissions and 5 rounds.
@@ -251,7 +251,7 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
     let mut line = String::new();
     while answered.len() < count {
         line.clear();
-        assert!(read.read_line(&mut line).await.expect("it is answered") > 0, "it ended early");
+        assert!(read.read_line(&mut line).await.expect("it has a response") > 0, "it ended early");
         // Between the responses stand the sizes of chunks.
         if line.starts_with('{') {
             assert!(line.contains("\"id\""), "{line}");
@@ -288,7 +288,7 @@ impl Connection {
         self.write.write_all(request.as_bytes()).await.expect("it is taken");
         let (status, length) = read_head(&mut self.read).await;
         let mut body = vec![0; length];
-        self.read.read_exact(&mut body).await.expect("it is answered");
+        self.read.read_exact(&mut body).await.expect("it has a response");
         status
     }
 }
@@ -296,9 +296,11 @@ impl Connection {
 /// The status of a response, and the length of its body.
 async fn read_head(read: &mut tokio::io::BufReader<OwnedReadHalf>) -> (u16, usize) {
     let (mut status, mut length, mut line) = (0, 0, String::new());
+    let wait = ferry_testing::Wait::begin("the end of a head");
     loop {
+        wait.check();
         line.clear();
-        read.read_line(&mut line).await.expect("it is answered");
+        read.read_line(&mut line).await.expect("it has a response");
         let text = line.trim_end();
         if text.is_empty() {
             return (status, length);
@@ -312,7 +314,7 @@ async fn read_head(read: &mut tokio::io::BufReader<OwnedReadHalf>) -> (u16, usiz
     }
 }
 
-/// A server that reads what it is sent, and answers as Ferry would.
+/// A server that reads what it is sent, and responds as Ferry would.
 async fn ceiling() {
     let single = post(|body: String| async move {
         let request = SubmissionRequest::from_json(&body).expect("it is one");

@@ -39,7 +39,7 @@ impl Bench {
         let store = RedisStore::new(&address, Durability::Server, HealthPolicy::default())?;
         let started = Instant::now();
         while store.stats().await.is_err() {
-            ensure!(started.elapsed() < Duration::from_secs(30), "redis-server does not answer");
+            ensure!(started.elapsed() < Duration::from_secs(30), "redis-server does not respond");
         }
         let client = redis::Client::open(server.url())?;
         let connection = client.get_multiplexed_async_connection().await?;
@@ -85,8 +85,10 @@ impl Bench {
 
     /// Leases and commits the uploads of `count` submissions, which then wait for a poll.
     async fn upload(&mut self, count: usize) -> Result<()> {
+        let wait = Wait::begin("the last upload").at_most(Duration::from_hours(1));
         let mut done = 0;
         while done < count {
+            wait.check();
             let limit = BATCH.min(count - done);
             let lease = Duration::from_secs(15);
             let request = ClaimRequest {

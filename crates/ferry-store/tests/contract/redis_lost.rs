@@ -53,8 +53,9 @@ async fn forward(client: TcpStream, port: u16, cut: Arc<AtomicBool>) {
     let there =
         tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let mut buffer = vec![0; 64 << 10];
-    // Forwards until the server is gone, or the test.
+    let wait = Wait::begin("the end of the server, or of the test");
     while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+        wait.check();
         let response = &buffer[..count];
         let is_message = response.starts_with(b"*3\r\n$7\r\nmessage");
         let cut = !is_message && cut.swap(false, Ordering::SeqCst);
