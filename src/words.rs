@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 
 use ferry_types::contract::{
-    FailingView, OutageView, ProcessState, ProcessView, SubmissionView, ThrottlingView, WaitingFor,
+    DamagedProcess, FailingView, OutageView, ProcessState, ProcessView, ProcessesView,
+    SubmissionView, ThrottlingView, WaitingFor,
 };
 use ferry_types::domain::ProcessRole;
 use ferry_types::domain::account::condition::in_a_row;
@@ -168,6 +169,11 @@ pub(crate) fn process(process: &ProcessView) -> String {
     format!("{what}{host}{pid}, version {version}, {since}{slots}")
 }
 
+/// A process whose last heartbeat cannot be read.
+pub(crate) fn damaged_process(process: &DamagedProcess) -> String {
+    format!("the heartbeat of process `{}` cannot be read: {}", process.process, process.cause)
+}
+
 /// The roles of a process.
 pub(crate) fn roles(process: &ProcessView) -> &'static str {
     let has = |role| process.roles.contains(&role);
@@ -179,10 +185,13 @@ pub(crate) fn roles(process: &ProcessView) -> &'static str {
     }
 }
 
-/// Numbers of processes, and of those that are silent; none if there are no processes.
-pub(crate) fn process_counts(processes: &[ProcessView]) -> Option<String> {
+/// Numbers of processes, of those that are silent, and of those whose heartbeat cannot be read; none if there are no
+/// processes.
+pub(crate) fn process_counts(view: &ProcessesView) -> Option<String> {
+    let ProcessesView { processes, damaged } = view;
     let silent = processes.iter().filter(|one| one.state == ProcessState::Silent).count() as u64;
     let alive = processes.len() as u64 - silent;
+    let damaged = damaged.len() as u64;
     let parts = [
         (alive > 0).then(|| {
             let running = if alive == 1 { "process runs" } else { "processes run" };
@@ -192,6 +201,7 @@ pub(crate) fn process_counts(processes: &[ProcessView]) -> Option<String> {
             let is = if silent == 1 { "is" } else { "are" };
             format!("{} {is} silent", grouped(silent))
         }),
+        (damaged > 0).then(|| format!("{} cannot be read", counted(damaged, "heartbeat"))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))
@@ -284,9 +294,15 @@ mod tests {
         let bound = ProcessView { host: None, pid: None, slots: None, ..view(1) };
         let expected = "worker, version 0.1.0, since 1970-01-01 00:00:00 UTC";
         assert_eq!(process(&bound), expected);
-        let counted = process_counts(&[view(1), view(1), view(16)]);
+        let (processes, damaged) = (vec![view(1), view(1), view(16)], Vec::new());
+        let counted = process_counts(&ProcessesView { processes, damaged });
         assert_eq!(counted.as_deref(), Some("2 processes run, 1 is silent"));
-        assert_eq!(process_counts(&[]), None);
+        let damaged = DamagedProcess { process: "a1".to_owned(), cause: "it is empty".to_owned() };
+        let text = damaged_process(&damaged);
+        assert_eq!(text, "the heartbeat of process `a1` cannot be read: it is empty");
+        let damaged = ProcessesView { processes: Vec::new(), damaged: vec![damaged] };
+        assert_eq!(process_counts(&damaged).as_deref(), Some("1 heartbeat cannot be read"));
+        assert_eq!(process_counts(&ProcessesView::default()), None);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(super) async fn list(
     let mut view = processes(shared.store()).await?;
     if caller.accounts.is_some() {
         view.processes = view.processes.into_iter().filter_map(|one| seen(one, &caller)).collect();
+        // Their accounts are unknown.
+        view.damaged.clear();
     }
     Ok(Json(view))
 }

@@ -15,7 +15,8 @@ use crate::queue::{ALL_IS_FINE, AbandonedWebhooks, Now, Reading, processes};
 use crate::words;
 use ferry_store::{Stats as Counted, StoreError};
 use ferry_types::contract::{
-    AccountView, FindingView, ProcessState, ProcessView, Severity, StatsView, UndeliveredView,
+    AccountView, DamagedProcess, FindingView, ProcessState, ProcessView, ProcessesView, Severity,
+    StatsView, UndeliveredView,
 };
 use ferry_types::domain::account::Health;
 use ferry_types::domain::submission::State;
@@ -34,7 +35,7 @@ impl Stats {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let counted = app.store.stats().await?;
         let found = read(&app, &counted, None, &AbandonedWebhooks::default()).await?;
-        let processes = processes(app.store.as_ref()).await?.processes;
+        let ProcessesView { processes, damaged } = processes(app.store.as_ref()).await?;
         let of_store = found.findings.iter().filter(|finding| finding.account.is_none());
         if ui.json {
             for finding in of_store {
@@ -44,6 +45,9 @@ impl Stats {
                 ui.object(account)?;
             }
             for process in &processes {
+                ui.object(process)?;
+            }
+            for process in &damaged {
                 ui.object(process)?;
             }
         } else {
@@ -59,7 +63,7 @@ impl Stats {
                     ui.out(line)?;
                 }
             }
-            for line in listed(&processes) {
+            for line in listed(&processes).into_iter().chain(damaged.iter().map(unreadable)) {
                 ui.out(line)?;
             }
         }
@@ -137,6 +141,12 @@ fn listed(processes: &[ProcessView]) -> Vec<Line> {
         format!("{more} more {what}: --json lists all").into()
     });
     processes.iter().take(PROCESSES).map(line).chain(more).collect()
+}
+
+/// A process whose heartbeat cannot be read, in a line.
+fn unreadable(process: &DamagedProcess) -> Line {
+    let said = words::damaged_process(process);
+    Line::styled(Style::new().yellow(), &format!("! {said}"))
 }
 
 /// The webhooks that were not delivered, in a line; none if there are none.

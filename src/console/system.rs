@@ -91,7 +91,10 @@ pub(crate) struct SystemPage {
     ok: bool,
     store_checked: Option<Moment>,
     checks: Vec<Check>,
-    processes: Vec<ProcessRow>,
+    /// The processes; none while the store cannot be read.
+    processes: Option<Vec<ProcessRow>>,
+    /// Sentences about processes whose heartbeat cannot be read.
+    damaged: Vec<Sentence>,
     /// True for keys with accounts, which see no place and no slots.
     is_bound: bool,
     /// The settings; none for those who may not see them.
@@ -103,7 +106,7 @@ impl SystemPage {
     pub(crate) fn new(
         frame: Frame,
         checks: &ChecksView,
-        processes: &ProcessesView,
+        processes: Option<&ProcessesView>,
         settings: Option<&[SettingView]>,
     ) -> Self {
         let check = |check: &ferry_types::contract::CheckView| Check {
@@ -111,14 +114,18 @@ impl SystemPage {
             text: check.text.as_str().into(),
             hint: check.hint.as_deref().map(Sentence::from),
         };
+        let rows = |view: &ProcessesView| view.processes.iter().map(ProcessRow::new).collect();
+        let is_bound = |view: &ProcessesView| view.processes.iter().any(|one| one.slots.is_none());
+        let damaged = processes.iter().flat_map(|view| &view.damaged);
         Self {
             frame,
             version: checks.version.clone(),
             ok: checks.ok,
             store_checked: checks.store_checked_at.map(Moment::from),
             checks: checks.checks.iter().map(check).collect(),
-            is_bound: processes.processes.iter().any(|process| process.slots.is_none()),
-            processes: processes.processes.iter().map(ProcessRow::new).collect(),
+            is_bound: processes.is_some_and(is_bound),
+            processes: processes.map(rows),
+            damaged: damaged.map(|one| words::damaged_process(one).as_str().into()).collect(),
             settings: settings.map(|all| all.iter().map(SettingRow::new).collect()),
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use ferry_store::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, StoredProcess, SubmissionDetail, Wakeups,
+    StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{OperatorAction, Submission, TimelineEntry};
@@ -239,7 +239,7 @@ impl Store for WorkerStore {
         self.inner.store.end_process(id).await
     }
 
-    async fn processes(&self) -> Answer<Vec<StoredProcess>> {
+    async fn processes(&self) -> Answer<StoredProcesses> {
         self.inner.store.processes().await
     }
 

@@ -34,7 +34,9 @@ pub use continuity::{Continuity, Loss, Standing};
 pub use error::{DamagedRecord, StoreError, UnwritableReason};
 pub use events::{Event, Events};
 pub use listing::{Cursor, Filter, LOOKED_AT, Page, SubmissionDetail, most_looked_at};
-pub use processes::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
+pub use processes::{
+    DamagedHeartbeat, MOST_PROCESSES, SILENT_LISTED, StoredProcess, StoredProcesses,
+};
 pub use stats::{AccountStats, CheckResult, ServerState, Stats, StepStats};
 pub use wakeups::Wakeups;
 
@@ -176,7 +178,7 @@ impl Rescued {
 /// Keeps submissions and leases out their steps.
 ///
 /// Every method is atomic, and durable when it returns. None is slower for a longer backlog than
-/// what it answers asks for.
+/// its response asks for.
 #[async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the location of the data for people, without a password.
@@ -214,7 +216,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// tokio, begins to watch for what other processes write.
     fn wakeups(&self) -> &Wakeups;
 
-    /// History of the store as this process saw it. Every answer to a change is compared with it.
+    /// History of the store as this process saw it. Every response to a change is compared with it.
     fn continuity(&self) -> &Continuity;
 
     /// Reads the newest event, and compares the history with [`Store::continuity`]. Writes nothing.
@@ -331,8 +333,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Forgets a process, which ends.
     async fn end_process(&self, id: &str) -> Result<(), StoreError>;
 
-    /// Returns the processes that use the store, those with the newest heartbeats first.
-    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError>;
+    /// Returns the processes that use the store.
+    async fn processes(&self) -> Result<StoredProcesses, StoreError>;
 
     /// Writes something that no other operation reads, and removes it: fails as they would.
     async fn probe_write(&self) -> Result<(), StoreError>;

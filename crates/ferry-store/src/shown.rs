@@ -2,7 +2,7 @@
 
 use crate::{
     AccountStats, Claim, Deadline, Event, Filter, NewSubmission, Page, Stats, StoredProcess,
-    SubmissionDetail,
+    StoredProcesses, SubmissionDetail,
 };
 use ferry_types::domain::account::{BlockReason, Health};
 use ferry_types::domain::submission::{Submission, SubmissionParts, TimelineEntry, WaitingFor};
@@ -139,6 +139,12 @@ impl Shift for AccountStats {
 impl Shift for Stats {
     fn shift(&mut self, by: i64) {
         self.accounts.shift(by);
+    }
+}
+
+impl Shift for StoredProcesses {
+    fn shift(&mut self, by: i64) {
+        self.found.shift(by);
     }
 }
 

@@ -116,8 +116,8 @@ pub(in crate::api) async fn system(
     let Json(checks) = administration::checks(State(shared.clone()), reader.caller.clone()).await?;
     let found = processes::list(State(shared.clone()), reader.caller.clone()).await;
     // A store that is away is among the checks.
-    let processes = found.map(|Json(view)| view).unwrap_or_default();
+    let processes = found.ok().map(|Json(view)| view);
     let frame = reader.frame().of("System");
     let settings = frame.may_administer().then_some(&*shared.parts.settings);
-    Ok(page(&SystemPage::new(frame, &checks, &processes, settings)))
+    Ok(page(&SystemPage::new(frame, &checks, processes.as_ref(), settings)))
 }

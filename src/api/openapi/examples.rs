@@ -131,6 +131,7 @@ examples! {
             accounts: vec!["default".to_owned()],
             omitted_accounts: 0,
         }],
+        damaged: Vec::new(),
     };
     SettingsView: SettingsView {
         settings: vec![SettingView {

@@ -85,7 +85,7 @@ async fn read(
     };
     Ok(Reading {
         at: now,
-        processes: words::process_counts(&processes(app.store.as_ref()).await?.processes),
+        processes: words::process_counts(&processes(app.store.as_ref()).await?),
         pace: app.throughput.per_second(&stats, seen_at),
         stats: view,
         failures,

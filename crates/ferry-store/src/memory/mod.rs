@@ -18,7 +18,7 @@ use super::store_time::{StoreClock, StoreTime};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, StoredProcess, SubmissionDetail, Wakeups,
+    StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use data::{Data, Row};
 use ferry_types::clock::Clock;
@@ -306,8 +306,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
-        Ok(self.at(|data, time| data.processes(time.now).shown(time.offset)))
+    async fn processes(&self) -> Result<StoredProcesses, StoreError> {
+        let found = self.at(|data, time| data.processes(time.now).shown(time.offset));
+        Ok(StoredProcesses { found, damaged: Vec::new() })
     }
 
     async fn probe_write(&self) -> Result<(), StoreError> {

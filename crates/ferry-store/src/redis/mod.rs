@@ -55,7 +55,7 @@ use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
-    Stats, Store, StoreError, StoredProcess, SubmissionDetail, Wakeups,
+    Stats, Store, StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use connection::RedisConnection;
 use durable_writes::{Ack, DurableWrites};
@@ -409,7 +409,7 @@ impl Store for RedisStore {
         self.with_location(self.report(id, "").await)
     }
 
-    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+    async fn processes(&self) -> Result<StoredProcesses, StoreError> {
         self.with_location(self.list_processes().await)
     }
 

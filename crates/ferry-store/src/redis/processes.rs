@@ -4,9 +4,9 @@ use redis::Value;
 
 use super::RedisStore;
 use super::error::RedisError;
-use super::values::{array, bytes, number, stamp, tuple};
+use super::values::{array, bytes, lossy, number, stamp, tuple};
 use crate::shown::Shift;
-use crate::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
+use crate::{DamagedHeartbeat, MOST_PROCESSES, SILENT_LISTED, StoredProcess, StoredProcesses};
 use ferry_types::domain::{Heartbeat, Timestamp, timestamp, until};
 
 impl RedisStore {
@@ -26,19 +26,27 @@ impl RedisStore {
         self.run(script, script_call).await.map(drop)
     }
 
-    /// The processes whose heartbeats can be read.
-    pub(super) async fn list_processes(&self) -> Result<Vec<StoredProcess>, RedisError> {
+    pub(super) async fn list_processes(&self) -> Result<StoredProcesses, RedisError> {
         let script = &self.scripts.processes;
         let response = self.run(script, self.script_call(script).arg(MOST_PROCESSES)).await?;
         let [now, processes] = tuple(response)?;
         let (now, offset) = stamp(now)?;
-        let found = array(processes)?.into_iter().filter_map(|one| read(one, now).ok());
-        Ok(found.collect::<Vec<_>>().shown(offset))
+        let mut listed = StoredProcesses::default();
+        for process in array(processes)? {
+            let [id, at, heartbeat] = tuple(process)?;
+            match read(at, heartbeat, now) {
+                Ok(process) => listed.found.push(process),
+                Err(error) => {
+                    let (process, cause) = (lossy(id)?, error.to_string());
+                    listed.damaged.push(DamagedHeartbeat { process, cause });
+                }
+            }
+        }
+        Ok(listed.shown(offset))
     }
 }
 
-fn read(value: Value, now: Timestamp) -> Result<StoredProcess, RedisError> {
-    let [at, heartbeat] = tuple(value)?;
+fn read(at: Value, heartbeat: Value, now: Timestamp) -> Result<StoredProcess, RedisError> {
     let at = timestamp(number(at)?.cast_signed());
     let heartbeat = serde_json::from_slice(&bytes(heartbeat)?).map_err(RedisError::corrupt)?;
     Ok(StoredProcess { heartbeat, at, age: until(at, now) })

@@ -56,7 +56,7 @@ use super::store_time::StoreClock;
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
     Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, Standing, Stats, Store,
-    StoreError, StoredProcess, SubmissionDetail, Wakeups,
+    StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use access::Access;
 use claim::Claiming;
@@ -445,7 +445,7 @@ impl Store for SqliteStore {
         self.writer.write(move |connection, _| processes::end(connection, &id)).await
     }
 
-    async fn processes(&self) -> Result<Vec<StoredProcess>, StoreError> {
+    async fn processes(&self) -> Result<StoredProcesses, StoreError> {
         self.read(|reader| Ok(processes::list(reader)?.shown(reader.offset))).await
     }
 

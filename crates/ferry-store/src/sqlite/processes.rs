@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::error::SqliteError;
 use super::read::RecordReader;
 use super::records::{duration_millis, millis};
-use crate::{MOST_PROCESSES, SILENT_LISTED, StoredProcess};
+use crate::{DamagedHeartbeat, MOST_PROCESSES, SILENT_LISTED, StoredProcess, StoredProcesses};
 use ferry_types::domain::{Heartbeat, Timestamp, timestamp, until};
 
 pub(super) fn beat(
@@ -35,18 +35,28 @@ pub(super) fn end(connection: &Connection, id: &str) -> Result<(), SqliteError> 
     Ok(())
 }
 
-/// Those whose heartbeats can be read.
-pub(super) fn list(reader: &RecordReader<'_>) -> Result<Vec<StoredProcess>, SqliteError> {
-    let sql = "SELECT at, heartbeat FROM processes ORDER BY at DESC LIMIT ?1";
+pub(super) fn list(reader: &RecordReader<'_>) -> Result<StoredProcesses, SqliteError> {
+    let sql = "SELECT id, at, heartbeat FROM processes ORDER BY at DESC LIMIT ?1";
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| {
-        let (at, text) = (row.get_ref(0)?.as_i64().ok(), row.get_ref(1)?.as_str().ok());
-        let heartbeat = text.and_then(|text| serde_json::from_str(text).ok());
-        Ok(at.map(timestamp).zip(heartbeat))
-    };
-    let rows = statement.query_map([MOST_PROCESSES as i64], read)?;
-    let rows: Vec<Option<(Timestamp, Heartbeat)>> = rows.collect::<Result<_, _>>()?;
-    let found = rows.into_iter().flatten();
-    let shown = |(at, heartbeat)| StoredProcess { heartbeat, at, age: until(at, reader.now) };
-    Ok(found.map(shown).collect())
+    let mut rows = statement.query([MOST_PROCESSES as i64])?;
+    let mut processes = StoredProcesses::default();
+    while let Some(row) = rows.next()? {
+        match read(row, reader.now) {
+            Ok(process) => processes.found.push(process),
+            Err(error) if error.is_of_a_row() => {
+                let id = String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default());
+                let (process, cause) = (id.into_owned(), error.to_string());
+                processes.damaged.push(DamagedHeartbeat { process, cause });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(processes)
+}
+
+fn read(row: &Row<'_>, now: Timestamp) -> Result<StoredProcess, SqliteError> {
+    let at = timestamp(row.get(1)?);
+    let text: String = row.get(2)?;
+    let heartbeat = serde_json::from_str(&text).map_err(SqliteError::corrupt)?;
+    Ok(StoredProcess { heartbeat, at, age: until(at, now) })
 }

@@ -24,7 +24,8 @@ fn heartbeat(id: &str) -> Heartbeat {
 
 async fn listed(subject: &Subject) -> Vec<String> {
     let processes = subject.store.processes().await.unwrap();
-    processes.into_iter().map(|process| process.heartbeat.id).collect()
+    assert_eq!(processes.damaged, []);
+    processes.found.into_iter().map(|process| process.heartbeat.id).collect()
 }
 
 pub(super) async fn every_process_sees_the_last_heartbeat_of_each(subject: Subject) {
@@ -37,7 +38,7 @@ pub(super) async fn every_process_sees_the_last_heartbeat_of_each(subject: Subje
     another.beat(last.clone()).await.unwrap();
     let beaten_at = subject.wall_clock();
     subject.advance(millis(500)).await;
-    let processes = subject.store.processes().await.unwrap();
+    let processes = subject.store.processes().await.unwrap().found;
     let [newest, oldest] = &processes[..] else { panic!("two: {processes:?}") };
     assert_eq!((&newest.heartbeat, newest.at, newest.age), (&last, beaten_at, millis(500)));
     assert_eq!((&oldest.heartbeat, oldest.age), (&heartbeat("a"), millis(1500)));
@@ -45,7 +46,7 @@ pub(super) async fn every_process_sees_the_last_heartbeat_of_each(subject: Subje
     subject.advance(millis(7000)).await;
     another.beat(last).await.unwrap();
     subject.step_clock(3_600_000).await;
-    let stepped = &another.processes().await.unwrap()[0];
+    let stepped = &another.processes().await.unwrap().found[0];
     assert!(stepped.age < Duration::from_mins(1), "a step of the clock silences none: {stepped:?}");
 }
 

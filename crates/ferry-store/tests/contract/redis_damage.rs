@@ -7,8 +7,8 @@ use ferry_store::redis::RedisStore;
 use ferry_store::{ClaimRequest, Commit, Committed, Filter, Store};
 use ferry_testing::{RedisServer, own_namespace, pause, shared_server};
 use ferry_types::contract::WaitingFor;
-use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::{Heartbeat, SubmissionId};
 
 use super::redis_place::store_on;
 use super::subject::{millis, new};
@@ -129,4 +129,24 @@ async fn a_damaged_record_blocks_its_name_and_is_named_until_it_is_removed() {
     let third = damaged.accept("march").await;
     let claims = damaged.claim().await;
     assert_eq!(claims.iter().map(|claim| claim.lease.id).collect::<Vec<_>>(), [third]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_heartbeat_cannot_be_read_is_listed_as_damaged() {
+    let damaged = Damaged::new().await;
+    let of = |id: &str| Heartbeat { id: id.to_owned(), ..Heartbeat::default() };
+    for id in ["a", "newer", "odd", "gone"] {
+        damaged.store.beat(of(id)).await.unwrap();
+    }
+    let processes = format!("{{{}}}:processes", damaged.namespace);
+    let newer = r#"{"id":"newer","roles":["oracle"]}"#;
+    damaged.server.ask_with::<()>(&["HSET", &processes, "newer", newer, "odd", "text"]).await;
+    damaged.server.ask_with::<()>(&["HDEL", &processes, "gone"]).await;
+    let processes = damaged.store.processes().await.unwrap();
+    assert_eq!(processes.found.len(), 1, "{processes:?}");
+    assert_eq!(processes.found[0].heartbeat, of("a"));
+    let mut ids: Vec<&str> = processes.damaged.iter().map(|one| &*one.process).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["gone", "newer", "odd"]);
+    assert!(processes.damaged.iter().all(|one| !one.cause.is_empty()), "{processes:?}");
 }

@@ -8,6 +8,7 @@ use ferry_store::sqlite::SqliteStore;
 use ferry_store::{
     Accepted, Claim, Commit, Committed, Filter, NewSubmission, Rescued, Store, StoreError,
 };
+use ferry_types::domain::Heartbeat;
 use ferry_types::domain::submission::{State, StepKind};
 use rusqlite::Connection;
 
@@ -238,6 +239,26 @@ async fn a_damaged_row_is_listed_by_its_id_beside_the_others() {
         assert_eq!(page.damaged[0].id, damaged.to_string(), "{damage}");
         let error = subject.store.get(damaged).await.unwrap_err();
         assert!(matches!(error, StoreError::Damaged { id, .. } if id == damaged), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_whose_heartbeat_cannot_be_read_is_listed_as_damaged() {
+    let of = |id: &str| Heartbeat { id: id.to_owned(), ..Heartbeat::default() };
+    let newer = r#"heartbeat = '{"id":"b","roles":["oracle"]}'"#;
+    for damage in [newer, "heartbeat = ''", "heartbeat = 7", "at = 'noon'"] {
+        let file = SqliteFile::new();
+        let subject = Subject::at(file.clone()).await;
+        for id in ["a", "b"] {
+            subject.store.beat(of(id)).await.unwrap();
+        }
+        let sql = format!("UPDATE processes SET {damage} WHERE id = 'b'");
+        file.connection().execute_batch(&sql).unwrap();
+        let processes = subject.store.processes().await.unwrap();
+        assert_eq!(processes.found.len(), 1, "{damage}");
+        assert_eq!(processes.found[0].heartbeat, of("a"), "{damage}");
+        let [damaged] = &processes.damaged[..] else { panic!("{damage}: {processes:?}") };
+        assert_eq!((&*damaged.process, damaged.cause.is_empty()), ("b", false), "{damage}");
     }
 }
 

@@ -27,7 +27,7 @@ pub use event_id::{EventId, InvalidEventIdError};
 pub use events::{EventEnvelope, StateChange, StateEvent};
 pub use findings::{FindingKind, FindingView, Severity};
 pub use problem::{Problem, ProblemKind, RowProblem};
-pub use processes::{ProcessState, ProcessView, ProcessesView};
+pub use processes::{DamagedProcess, ProcessState, ProcessView, ProcessesView};
 pub use rehearsal::{Drill, DrillView, ExpectedView, RehearsalRequest, RehearsalView};
 pub use responses::{
     AccountView, AccountsView, BulkResponse, CountView, DamagedSubmission, FailingView, OutageView,

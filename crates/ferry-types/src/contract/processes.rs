@@ -87,4 +87,17 @@ impl ProcessView {
 pub struct ProcessesView {
     /// The processes, the longest running first.
     pub processes: Vec<ProcessView>,
+    /// Processes whose last heartbeat cannot be read: it is damaged, or of a version that knows more. A
+    /// key with accounts sees none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<DamagedProcess>,
+}
+
+/// A process whose last heartbeat cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DamagedProcess {
+    /// Its id as the store has it.
+    pub process: String,
+    /// Part that is damaged.
+    pub cause: String,
 }
