@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use crate::metrics::{
     Account, AnyAccount, Gauge, Metrics, OTHER_ACCOUNTS, label, metrics, seconds,
 };
 use crate::redis_metrics::RedisMetrics;
 use crate::throughput::Throughput;
-use ferry_store::{Filter, Stats, StepStats, Store, StoreError};
+use ferry_store::{Filter, ServerState, Stats, StepStats, Store, StoreError};
 use ferry_types::clock::Clock;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{
     Admission, BlockReason, Health, HealthPolicy, is_paused_by_operator,
 };
 use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::recurring::Recurring;
 
 /// The store is asked no more often.
 const DELAY: Duration = Duration::from_secs(2);
@@ -93,11 +94,11 @@ pub async fn export(
     throughput: Arc<Throughput>,
 ) {
     let (store, clock, gauges) = (store.as_ref(), clock.as_ref(), metrics.of::<QueueMetrics>());
-    let redis = metrics.of::<RedisMetrics>();
+    let (redis, server_failures) = (metrics.of::<RedisMetrics>(), Recurring::default());
     loop {
         let started = Instant::now();
-        // Where it fails, reading the queue fails too, or `ferry doctor` says what is not allowed.
-        if let Ok(Some(server)) = store.server().await {
+        let server = store.server().await;
+        if let Ok(Some(server)) = server {
             redis.publish(server);
         }
         match look(store).await {
@@ -109,10 +110,24 @@ pub async fn export(
                 gauges.drain.set((), drain.map_or(f64::INFINITY, |drain| drain.as_secs_f64()));
                 publish_gauges(&queue, &metrics, &gauges);
                 gauges.updated.set((), seconds(now));
+                log_failures(&server_failures, &server);
             }
             Err(error) => debug!(%error, "cannot read queue statistics, retrying"),
         }
         tokio::time::sleep(DELAY.max(started.elapsed() * SHARE)).await;
+    }
+}
+
+/// Logs when the state of the server can no longer be read, and when it can be again: its metrics stand still
+/// in between. Where the queue cannot be read either, the outage of the store is logged instead.
+fn log_failures(failures: &Recurring, server: &Result<Option<ServerState>, StoreError>) {
+    match server {
+        Ok(_) => failures.worked(|failures| {
+            info!(failures, "the state of the Redis server can be read again");
+        }),
+        Err(error) => failures.failed(|| {
+            warn!(%error, "cannot read the state of the Redis server, its metrics stand still");
+        }),
     }
 }
 

@@ -125,12 +125,37 @@ fn doctor_notes_what_it_may_not_check() {
     let (is_durable, findings) = ferry(&machine, &["doctor", "--offline"]);
     assert!(is_durable, "{findings}");
     let note = findings.contains("note  could not check that user `default`")
-        && findings.contains("`ACL DRYRUN default SET {ferry}:check value` must answer OK");
+        && findings.contains("`ACL DRYRUN default SET {ferry}:check value` must respond OK");
     assert!(note || findings.contains("without checking permissions"), "{findings}");
     let worker = Running::start(machine.ferry("worker", "watch", None));
     if note {
         worker.await_stderr("could not check that user `default`");
     }
+}
+
+#[test]
+fn a_worker_that_may_not_read_the_state_of_the_server_says_so_once_and_works() {
+    let machine = Machine::prepare();
+    change_users(&machine, |users| users.replace(" +info", ""));
+    let _redis = machine.redis();
+    submit(&machine, 1);
+    let worker = Running::start(machine.ferry("worker", "watch", None));
+    let cause = "cannot read the state of the Redis server, its metrics stand still";
+    worker.await_stderr(cause);
+    let age = || {
+        let page = machine
+            .get(machine.ports["watch"], "/metrics")
+            .map_or_else(String::new, |(_, page)| page);
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix("ferry_queue_metrics_timestamp_seconds "));
+        line.and_then(|line| line.parse::<f64>().ok()).unwrap_or_default()
+    };
+    let before = age();
+    eventually("two more reads", || age() > before + 4.0);
+    let log = worker.stderr();
+    assert_eq!(log.matches(cause).count(), 1, "{log}");
+    assert!(!log.contains("the store fails"), "{log}");
 }
 
 #[test]

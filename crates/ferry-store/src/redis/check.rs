@@ -321,7 +321,7 @@ fn unchecked(error: &RedisError, key: &str) -> CheckResult {
             "could not check that user `default` may replay the append-only file: {error}"
         ),
         hint: Some(format!(
-            "as an administrator: `ACL DRYRUN default SET {key} value` must answer OK; Ferry checks \
+            "as an administrator: `ACL DRYRUN default SET {key} value` must respond OK; Ferry checks \
              it with the permission `+acl|dryrun`"
         )),
     }
