@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use schemars::{JsonSchema, SchemaGenerator};
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::auth;
 use super::caller::Caller;
@@ -322,7 +322,10 @@ impl Stream {
     /// A message with its position; none if that cannot be sealed.
     fn written(&self, fields: &str, number: u64, data: &str) -> Option<String> {
         let id = EventId { number, ..self.cursor.clone() };
-        let id = self.caller.positions.of_event(&id).ok()?;
+        let id = self.caller.positions.of_event(&id).inspect_err(|error| {
+            error!(error = error.problem.detail, "a stream of events ended early");
+        });
+        let id = id.ok()?;
         Some(format!("{fields}id: {id}\ndata: {data}\n\n"))
     }
 

@@ -1,6 +1,11 @@
 //! Events in the order of the changes: a bounded history that any number of readers follow, each
 //! with its own cursor.
 
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing::error;
+
 use ferry_types::domain::submission::{ReasonCode, State};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -10,6 +15,14 @@ pub(super) const KEPT: u64 = 100_000;
 
 /// Forgotten at once, where there are too many.
 pub(super) const FORGOTTEN: u64 = 1000;
+
+/// Logs an event that cannot be read, once in a process: readers look at the same events again and again.
+pub(super) fn log_damaged(cursor: u64, error: &dyn Display) {
+    static LOGGED: AtomicU64 = AtomicU64::new(0);
+    if LOGGED.fetch_max(cursor, Ordering::Relaxed) < cursor {
+        error!(event = cursor, %error, "corrupt event, it is left out of the stream");
+    }
+}
 
 /// A submission was accepted, or went into another state.
 #[derive(Debug, Clone, PartialEq, Eq)]

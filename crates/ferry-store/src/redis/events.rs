@@ -5,6 +5,7 @@ use redis::Value;
 
 use super::error::RedisError;
 use super::values::{array, lossy, number, text, tuple};
+use crate::events::log_damaged;
 use crate::shown::Shift;
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
@@ -17,11 +18,13 @@ pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;
     let before = after.max(oldest);
-    // A damaged event costs itself alone.
-    let events = (1..).zip(array(events)?);
-    let events = events.filter_map(|(n, line)| event(before + n, &text(line).ok()?).ok());
-    let events = events.collect();
-    let events = Vec::<Event>::shown(events, offset);
+    let events = (before + 1..).zip(array(events)?);
+    let events = events.filter_map(|(cursor, line)| {
+        let read = text(line).and_then(|line| event(cursor, &line));
+        // A damaged event costs itself alone.
+        read.inspect_err(|error| log_damaged(cursor, error)).ok()
+    });
+    let events = Vec::<Event>::shown(events.collect(), offset);
     Ok(Events { epoch, events, oldest, newest: number(newest)? })
 }
 

@@ -129,7 +129,10 @@ async fn is_in_use(connection: &mut MultiplexedConnection, base: &str) -> Result
     let listeners: u64 = publish.query_async(connection).await?;
     let mut idle = redis::cmd("OBJECT");
     idle.arg("IDLETIME").arg(format!("{base}epochs"));
-    // A server with an LFU policy does not know it.
-    let idle: Option<u64> = idle.query_async(connection).await.unwrap_or_default();
+    let idle: Option<u64> = match idle.query_async(connection).await {
+        // A server with an LFU policy does not know it.
+        Err(error) if error.code().is_some() => None,
+        known => known?,
+    };
     Ok(listeners > 0 || idle.is_some_and(|seconds| seconds < IDLE.as_secs() - 1))
 }

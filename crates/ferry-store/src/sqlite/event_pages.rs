@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::error::SqliteError;
 use super::read::RecordReader;
 use super::records::{maybe_value, value};
+use crate::events::log_damaged;
 use crate::{Event, Events};
 use ferry_types::domain::timestamp;
 
@@ -29,7 +30,12 @@ impl RecordReader<'_> {
             match event(row) {
                 Ok(event) => events.push(event),
                 // The others must be found.
-                Err(error) if error.is_of_a_row() => {}
+                Err(error) if error.is_of_a_row() => {
+                    log_damaged(
+                        row.get_ref(0)?.as_i64().unwrap_or_default().unsigned_abs(),
+                        &error,
+                    );
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -71,7 +71,8 @@ impl ProcessLocks {
         Ok(file)
     }
 
-    /// Returns the processes whose lock is free.
+    /// Returns the processes whose lock is free. The steps of one that is not found here are rescued when their
+    /// lease expires.
     pub(super) fn ended(&self) -> Vec<EndedProcess> {
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
