@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::pages::{self, Page, root};
 use super::program::SHOWN;
-use super::{alerts, families, help, is_update, none, render, schedule, states};
+use super::{alerts, families, habits, help, is_update, none, render, schedule, states};
 
 /// At the beginning of a line.
 const START: &str = "\n<!-- generated: ";
@@ -19,6 +19,7 @@ fn part(name: &str) -> Option<String> {
         "exit codes" => help::exit_codes(),
         "data columns" => render::columns(ferry_types::domain::dataset::Table::Data),
         "event columns" => render::columns(ferry_types::domain::dataset::Table::Events),
+        "cells" => habits::cells(),
         "checks" => render::closed_set("Kind", "problem"),
         "routes" => render::routes(),
         "problems" => render::problems(),

@@ -6,6 +6,7 @@ mod alerts;
 mod console;
 mod families;
 mod generated;
+mod habits;
 mod help;
 mod links;
 mod names;
