@@ -224,13 +224,13 @@ STOPPED = [
     (of_store("ferry_account_breaker_state", "account", ACCOUNT), "{{account}} breaker open"),
 ]
 FINISHED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome!=\"cancelled\"}}{INTERVAL}))"
-ANSWERED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=~\"completed|rejected\"}}{INTERVAL}))"
+DECIDED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=~\"completed|rejected\"}}{INTERVAL}))"
 FAILED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=\"failed\"}}{INTERVAL}))"
 
 OVERVIEW = [
     row("Is it fine?"),
     stat("Processes", "Processes that are up and scraped.", "none", f"count(ferry_build_info{{{SCRAPED}}})"),
-    stat("Decided", "Share of the final submissions that the Platform decided about. A rejection with feedback is a decision, not a failure.", "percentunit", f"{ANSWERED} / {FINISHED}"),
+    stat("Decided", "Share of the final submissions that the Platform decided about. A rejection with feedback is a decision, not a failure.", "percentunit", f"{DECIDED} / {FINISHED}"),
     stat("Failed", "Share of the final submissions that Ferry gave up. The alert is about the last hour.", "percentunit", f"{FAILED} / {FINISHED}", "FerryFailuresFast"),
     stat("Oldest due step", "Age of the oldest ready step. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
     stat("Held", "Submissions that wait for an operator's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),

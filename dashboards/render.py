@@ -33,8 +33,8 @@ def ask(server, expression, start, end, step):
     expression = expression.replace("$__rate_interval", f"{interval}s")
     query = {"query": expression, "start": start, "end": end, "step": step}
     url = f"{server}/api/v1/query_range?{urllib.parse.urlencode(query)}"
-    with urllib.request.urlopen(url) as answer:
-        return json.load(answer)["data"]["result"]
+    with urllib.request.urlopen(url) as response:
+        return json.load(response)["data"]["result"]
 
 
 def legend(template, labels):

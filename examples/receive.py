@@ -35,22 +35,22 @@ class Receiver(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > LARGEST:
             self.close_connection = True
-            return self.answer(413)
+            return self.respond(413)
         body = self.rfile.read(length)
         try:
             notice = WEBHOOK.verify(body, dict(self.headers))
         except WebhookVerificationError as error:
             print(f"not accepted: {error}", file=sys.stderr)
-            return self.answer(400)
-        # A webhook that was not answered in time is delivered again, with the same id.
+            return self.respond(400)
+        # A webhook that got no response in time is delivered again, with the same id.
         if self.headers["webhook-id"] not in received:
             received.add(self.headers["webhook-id"])
             # In one piece: others may be printing.
             sys.stdout.write(json.dumps(notice) + "\n")
             sys.stdout.flush()
-        return self.answer(204)
+        return self.respond(204)
 
-    def answer(self, status):
+    def respond(self, status):
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()

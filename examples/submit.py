@@ -29,8 +29,8 @@ def call(path, body=None, headers=None):
         request = urllib.request.Request(URL + path, data=body, headers=headers)
         pause = 2 ** (TRIES - 1 - left) / 4
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.read()
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.read()
         except urllib.error.HTTPError as error:
             if left == 0 or error.code not in (408, 429, 502, 503, 504):
                 raise

@@ -10,7 +10,7 @@ case $# in 1 | 2) ;; *) echo "usage: submit.sh FILE [NAME]" >&2; exit 2 ;; esac
 file=$1
 name=${2:-$(basename "$file" .csv)}
 url=${FERRY_URL:-http://127.0.0.1:8600}
-# Sent again after a lost answer, the same key doubles nothing. The same content under the same name
+# Sent again after a lost response, the same key doubles nothing. The same content under the same name
 # is the same submission here; a producer with an id of its own takes that.
 key="$name-$(cksum < "$file" | tr ' ' '-')"
 
@@ -40,9 +40,9 @@ failed() {
     exit "$1"
 }
 
-answer=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
-    failed 3 "$answer"
-id=$(printf '%s' "$answer" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
+response=$(call -H "Idempotency-Key: $key" -F "data=@$file" -F "name=$name" "$url/v1/submissions") ||
+    failed 3 "$response"
+id=$(printf '%s' "$response" | sed -n 's/^{"id":"\([^"]*\)".*/\1/p')
 echo "submitted as $id" >&2
 
 while :; do

@@ -81,7 +81,7 @@ pub struct App {
     pub audit: Audit,
     /// The pace of the queue.
     pub throughput: Arc<Throughput>,
-    /// Answers readiness probes.
+    /// Responds to readiness probes.
     pub readiness: Readiness,
     /// Findings of the last check of the store.
     pub durability: Durability,

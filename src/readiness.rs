@@ -30,7 +30,7 @@ struct Probed {
     write: Probe,
 }
 
-/// Answers readiness probes.
+/// Responds to readiness probes.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     store: Arc<dyn Store>,

@@ -72,7 +72,7 @@ async fn log_outage(store: &dyn Store, failures: &StoreFailures, was_logged: boo
     // A loss makes operations fail, too, and has a line of its own.
     let is_new = !was_logged && store.continuity().loss().is_none();
     if is_new {
-        let hint = outage.error.hint().unwrap_or("`ferry doctor` checks it");
+        let hint = outage.error.hint().unwrap_or("check it: `ferry doctor`");
         warn!("the store fails, retrying: {}; {hint}", outage.error);
     }
     if failures.are_old(OLD) && store.probe_write().await.is_ok() {

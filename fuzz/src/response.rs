@@ -1,4 +1,4 @@
-//! Takes bytes apart into a response: one for the request that it answers, two for the status, then
+//! Takes bytes apart into a response: one for its request, two for the status, then
 //! headers up to an empty line, then the body. The client of the Platform reads it without a connection.
 
 use std::sync::{Arc, LazyLock};

@@ -29,7 +29,7 @@ use ferry_types::contract::{
     KeysView, ProblemKind, RevokedKeyView, SettingsView,
 };
 
-const ON_THE_MACHINE: &str = "`ferry doctor` says more on the machine of the server";
+const ON_THE_MACHINE: &str = "check it on the machine of the server: `ferry doctor`";
 
 /// Memory for the longest record, in bytes.
 const RECORD_BYTES: u64 = 8 << 10;
@@ -95,7 +95,7 @@ fn path_of(shared: &Shared) -> Result<std::path::PathBuf, ApiError> {
     shared.parts.keys.as_ref().map(|keys| keys.path().to_owned()).ok_or_else(none)
 }
 
-/// Runs beside the threads that answer requests what waits for a disk or another process.
+/// Runs beside the threads that serve requests what waits for a disk or another process.
 async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let ran = tokio::task::spawn_blocking(run).await;
     ran.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))

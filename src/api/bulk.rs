@@ -1,4 +1,4 @@
-//! Many submissions in one request: NDJSON in, NDJSON out, each line answered once it is durable.
+//! Many submissions in one request: NDJSON in, NDJSON out, each line gets its response once it is durable.
 
 mod lines;
 
@@ -210,7 +210,7 @@ impl Receiver {
         checked.into_iter().zip(numbers).map(response).collect()
     }
 
-    /// Reads and checks lines, beside the threads that answer requests.
+    /// Reads and checks lines, beside the threads that serve requests.
     async fn prepare(&self, lines: Vec<(u64, BulkLine)>) -> Vec<Result<Prepared, ApiError>> {
         let (shared, caller) = (self.shared.clone(), self.caller.clone());
         let _turn = self.shared.bulk_checks.take(&self.caller.owner).await;

@@ -243,7 +243,7 @@ pub(super) async fn feedback_items(
     }
 }
 
-/// The feedback with its rows, found beside the threads that answer requests: a dataset may be large.
+/// The feedback with its rows, found beside the threads that serve requests: a dataset may be large.
 async fn located(content: Content, payload: Payload) -> (Vec<FeedbackItem>, Payload) {
     let bytes = payload.bytes().saturating_add(content.bytes.len() as u64);
     compute(bytes, move || {

@@ -64,7 +64,7 @@ pub(super) struct Corrected {
 
 /// The response to edits.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct CorrectResponse {
     status: StatusCode,
     view: CorrectView,
 }
@@ -93,7 +93,7 @@ impl Input for EditsBody {
     }
 }
 
-impl IntoResponse for Answered {
+impl IntoResponse for CorrectResponse {
     fn into_response(self) -> Response {
         let id = self.view.submission.as_ref().map(|submission| submission.id);
         let mut response = Json(self.view).into_response();
@@ -107,7 +107,7 @@ impl IntoResponse for Answered {
     }
 }
 
-impl Output for Answered {
+impl Output for CorrectResponse {
     fn describe(operation: Operation<'_>) -> Operation<'_> {
         let done = "Dry run, or the same revision of the same `base` exists";
         operation
@@ -129,17 +129,17 @@ pub(super) async fn correct(
     caller: Caller,
     Found(found): Found,
     EditsBody(request, _memory): EditsBody,
-) -> Result<Answered, ApiError> {
+) -> Result<CorrectResponse, ApiError> {
     let earlier = found.submission;
     let base = request.base.unwrap_or(earlier.id);
     let edits = Edits::of(request.edits).map_err(invalid_edits)?;
     let revising = Revising { earlier, edits, base };
     if request.dry_run {
         let view = revising.check(&shared, &caller).await?;
-        return Ok(Answered { status: StatusCode::OK, view });
+        return Ok(CorrectResponse { status: StatusCode::OK, view });
     }
     let (status, view) = revising.submit(&shared, &caller).await?;
-    Ok(Answered { status, view })
+    Ok(CorrectResponse { status, view })
 }
 
 pub(super) fn invalid_edits(error: EditError) -> ApiError {

@@ -69,7 +69,7 @@ impl Keys {
     }
 
     /// Returns an error if the key of `caller` was revoked, or its rights changed, since its request began:
-    /// what takes its time to arrive, or to be answered, is not for a key that is gone.
+    /// what takes its time to arrive, or to get its response, is not for a key that is gone.
     pub(super) fn check(keys: Option<&Self>, caller: &Caller) -> Result<(), ApiError> {
         match (keys, &caller.key) {
             (Some(keys), Some(key)) if !keys.has(key) => {

@@ -20,7 +20,7 @@ metrics! {
 }
 
 impl HttpMetrics {
-    /// Counts a request that was answered.
+    /// Counts a request that got its response.
     pub(super) fn answered(&self, route: &str, status: u16, took: Duration) {
         let class = match status / 100 {
             2 => HttpClass::Success,

@@ -45,7 +45,7 @@ pub(super) struct Running {
     pub(super) slot: ConcurrencySlot,
 }
 
-/// Answers a request, whatever happens.
+/// Responds to a request, whatever happens.
 pub(super) async fn middleware(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
@@ -81,13 +81,13 @@ pub(super) async fn middleware(
             http.status = status,
             http.millis = millis,
             http.from = from,
-            "answered `{method} {path}`: {status}"
+            "responded to `{method} {path}`: {status}"
         );
     }
     response
 }
 
-/// True for paths that are answered however many requests run.
+/// True for paths that are served however many requests run.
 fn is_watched(route: &str) -> bool {
     matches!(route, "/healthz" | "/readyz" | "/metrics")
 }

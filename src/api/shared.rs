@@ -68,7 +68,7 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The pace of the queue.
     pub throughput: Arc<Throughput>,
-    /// Answers readiness probes.
+    /// Responds to readiness probes.
     pub readiness: Readiness,
     /// Findings of the last check of the store.
     pub durability: Durability,

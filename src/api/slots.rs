@@ -110,7 +110,7 @@ mod tests {
         let others: Vec<Share> = std::iter::from_fn(|| slots.take(false, &local).ok()).collect();
         assert_eq!(others.len(), 30);
         let operators = [(); 2].map(|()| slots.take(true, &local).is_ok());
-        assert_eq!(operators, [true, true], "each is given back at once");
+        assert_eq!(operators, [true, true], "each is released at once");
         let kept = [(); 2].map(|()| slots.take(true, &local));
         assert!(kept.iter().all(Result::is_ok));
         assert!(slots.take(true, &local).is_err());

@@ -108,7 +108,7 @@ pub(super) fn may_be_revised(submission: &Submission) -> Result<(), ApiError> {
     Err(ApiError::new(ProblemKind::StateConflict, what))
 }
 
-/// Reads and validates a dataset; a large one beside the threads that answer requests. Its memory counts
+/// Reads and validates a dataset; a large one beside the threads that serve requests. Its memory counts
 /// until it is stored.
 async fn prepare<T: DatasetRequest + 'static>(
     shared: &Arc<Shared>,

@@ -13,7 +13,7 @@ use ferry_store::compute;
 use ferry_types::contract::{ValidateRequest, ValidateView};
 use ferry_types::domain::dataset::Report;
 
-/// Validates a dataset; a large one beside the threads that answer requests.
+/// Validates a dataset; a large one beside the threads that serve requests.
 pub(super) async fn validate(
     State(shared): State<Arc<Shared>>,
     mut dataset: Dataset<ValidateRequest>,

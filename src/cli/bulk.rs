@@ -21,7 +21,7 @@ const MOST: u64 = 10_000;
 /// From this number on, the number itself confirms.
 const MANY: u64 = 100;
 
-/// Longest answer that is read, in bytes.
+/// Longest input that is read, in bytes.
 const LONGEST_ANSWER: u64 = 1024;
 
 /// The selection, and how it is confirmed.

@@ -155,7 +155,7 @@ async fn check_store(config: Config, act: Act, ui: &Ui) -> Result<bool, CliError
 }
 
 fn not_opened(error: &StoreError) -> CheckResult {
-    let hint = "`store` must name a file that can be written, in a folder that is there";
+    let hint = "name a file that can be written, in a folder that exists, with `store`";
     bad(&format!("the store cannot be opened: {error}"), hint)
 }
 

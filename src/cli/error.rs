@@ -87,8 +87,7 @@ impl CliError {
         let what = format!("cannot listen on {address} (`{setting}`)");
         let failure = Self::new(Exit::Failed, anyhow::Error::new(error).context(what));
         if is_in_use {
-            let hint = "choose another address: ";
-            failure.hint(format!("{hint}`--set {setting}=ADDRESS`"))
+            failure.hint(format!("choose another address: `--set {setting}=ADDRESS`"))
         } else {
             failure
         }

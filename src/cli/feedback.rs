@@ -84,16 +84,16 @@ fn none(view: &SubmissionView, ui: &Ui) -> Result<Exit, CliError> {
     let what = format!("submission {} is {} and has no feedback{reason}", view.id, view.state);
     let id = view.id;
     let (exit, hint) = match view.state {
-        State::Held => (Exit::Held, format!("`ferry resolve {id}` decides")),
+        State::Held => (Exit::Held, format!("decide about it: `ferry resolve {id}`")),
         // Rejected at the upload: the reason is all there is.
         State::Rejected => (
             Exit::Rejected,
-            format!("`ferry resubmit {id} FILE` submits it again, overwriting the dataset"),
+            format!("submit it again, overwriting the dataset: `ferry resubmit {id} FILE`"),
         ),
         State::Failed | State::Cancelled => {
-            (Exit::Failed, format!("`ferry status {id}` says more"))
+            (Exit::Failed, format!("see the reason: `ferry status {id}`"))
         }
-        _ => (Exit::Pending, format!("`ferry watch {id}` waits for it")),
+        _ => (Exit::Pending, format!("wait for it: `ferry watch {id}`")),
     };
     Err(CliError::new(exit, anyhow::Error::msg(what)).hint(hint))
 }

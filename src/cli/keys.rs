@@ -67,7 +67,7 @@ impl Keys {
             Action::Revoke { name } => {
                 let revoke = async {
                     let none = || CliError::usage(format!("there is no key `{name}`"));
-                    let hint = "`ferry keys list` shows those that there are";
+                    let hint = "list the keys: `ferry keys list`";
                     if revoke_key(&path, &name)? { Ok(()) } else { Err(none().hint(hint)) }
                 };
                 audited(&audit, &format!("keys revoke {name}"), None, revoke).await??;

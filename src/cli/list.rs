@@ -114,7 +114,7 @@ impl List {
 }
 
 /// The number of submissions that match after `cursor`, in words. Where `listed` is the number of all before it,
-/// the counts of the store may answer; else up to a thousand are read.
+/// the counts of the store may do; else up to a thousand are read.
 async fn more(
     store: &dyn Store,
     selection: &Selection,

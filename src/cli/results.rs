@@ -96,12 +96,12 @@ fn object(key: &str, content: &Content, path: Option<&Path>) -> Value {
 
 fn none(view: &SubmissionView, now: ferry_types::domain::Timestamp) -> Result<Exit, CliError> {
     let (exit, hint) = match view.state {
-        State::Rejected => (Exit::Rejected, format!("`ferry feedback {}` says why", view.id)),
-        State::Held => (Exit::Held, format!("`ferry resolve {}` decides", view.id)),
+        State::Rejected => (Exit::Rejected, format!("see why: `ferry feedback {}`", view.id)),
+        State::Held => (Exit::Held, format!("decide about it: `ferry resolve {}`", view.id)),
         State::Failed | State::Cancelled => {
-            (Exit::Failed, format!("`ferry status {}` says more", view.id))
+            (Exit::Failed, format!("see the reason: `ferry status {}`", view.id))
         }
-        _ => (Exit::Pending, format!("`ferry watch {}` waits for them", view.id)),
+        _ => (Exit::Pending, format!("wait for them: `ferry watch {}`", view.id)),
     };
     let what = format!(
         "submission {} is {} and has no results: {}",

@@ -41,7 +41,7 @@ enum Action {
     Listen(listen::Listen),
     /// Send a signed example to a receiver.
     Test(test::Test),
-    /// Redeliver the webhook, also to a receiver that answered 410.
+    /// Redeliver the webhook, also to a receiver that responded 410.
     Redeliver(Selected),
 }
 

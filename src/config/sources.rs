@@ -50,7 +50,7 @@ pub struct ConfigErrors {
 impl ConfigErrors {
     /// Errors of settings.
     pub fn of_settings(errors: Vec<String>) -> Self {
-        Self { errors, hint: "`ferry doctor --settings` lists all settings with their defaults" }
+        Self { errors, hint: "list the settings with their defaults: `ferry doctor --settings`" }
     }
 }
 

@@ -70,7 +70,7 @@ async fn run(
     }
 }
 
-/// A store that is away for a while must not cost an outcome: it is asked until it answers.
+/// A store that is away for a while must not cost an outcome: the commit is repeated until it responds.
 async fn record(
     store: &dyn Store,
     monotonic: &dyn MonotonicClock,

@@ -120,11 +120,11 @@ pub(super) fn signal_of(context: &Context<'_>, error: &PlatformError) -> Signal 
             Signal::Throttled { delay, is_capped, is_rate, response: error.to_string() }
         }
         PlatformError::Credentials(_) => Signal::CredentialsDenied(paused_for(error, context.now)),
-        // Another result of this dataset, or a status, may be answered well.
+        // Another result of this dataset, or a status, may have a good response.
         PlatformError::NotYet { .. } | PlatformError::Declined { may_be_outage: false, .. } => {
             Signal::None
         }
-        // The Platform answers, whatever it says.
+        // The Platform responds, whatever it says.
         PlatformError::UnknownToken | PlatformError::Unreadable(_) => Signal::Healthy,
         PlatformError::Transient(_)
         | PlatformError::WrongAddress { .. }

@@ -97,7 +97,7 @@ impl AuthorizedRequests {
                         token.has_worked();
                         self.denials(endpoint).end();
                     }
-                    // Some servers redirect to a login page where others answer 401.
+                    // Some servers redirect to a login page where others respond 401.
                     if status.is_some_and(|status| status.is_redirection()) {
                         self.tokens.forget(&token);
                     }

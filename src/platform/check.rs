@@ -19,9 +19,9 @@ pub(super) const PATHS: [&str; 3] = ["GetNothing", "GetResults", "GetNowhere"];
 /// The result of a check of the Upload API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiCheck {
-    /// The Platform answered; also in words, where that needs showing.
-    Answered(Option<String>),
-    /// It does not answer, or something else does.
+    /// The Platform responded; also in words, where that needs showing.
+    Responded(Option<String>),
+    /// It does not respond, or something else does.
     Failed {
         /// The problem.
         what: String,
@@ -35,7 +35,7 @@ const DENIED: &str = "check api_key; if that is about the processing token, whic
 
 const NOT_THE_API: &str = "check api_url: it is not the URL of the Upload API";
 
-/// True if the response may be that of a server that answers all paths so.
+/// True if the response may be that of a server that responds so to all paths.
 pub(super) fn may_be_of_any_path(response: &PlatformResponse, words: &StatusMap) -> bool {
     let is_status = || status_word(&response.text(), words).is_some();
     match response.status.as_u16() {
@@ -59,13 +59,13 @@ pub(super) fn judge(
     match response.status.as_u16() {
         300..400 => failed(response.described("api_url"), NOT_THE_API),
         _ if response.is_web_page(Pages::Never) => failed(with_body, NOT_THE_API),
-        200..300 if status_word(&response.text(), words).is_some() => ApiCheck::Answered(None),
-        429 => ApiCheck::Answered(Some(response.described("api_url"))),
+        200..300 if status_word(&response.text(), words).is_some() => ApiCheck::Responded(None),
+        429 => ApiCheck::Responded(Some(response.described("api_url"))),
         404 if response.body.is_empty() => failed(with_body, NOT_THE_API),
         404 | 200..300 if are_alike(around) => failed(with_body, NOT_THE_API),
-        404 => ApiCheck::Answered(None),
+        404 => ApiCheck::Responded(None),
         405 | 407 | 410 | 421 => failed(with_body, NOT_THE_API),
-        200..300 => ApiCheck::Answered(Some(said)),
+        200..300 => ApiCheck::Responded(Some(said)),
         400..500 => failed(said, DENIED),
         _ => failed(with_body, "the Platform, or a proxy before it, has an outage: try later"),
     }
@@ -126,7 +126,7 @@ mod tests {
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;
 
-    /// True if a server that answers these three paths so is not taken for the Upload API.
+    /// True if a server that responds so to these three paths is not taken for the Upload API.
     fn is_any_server(bodies: [&str; 3]) -> bool {
         let around = bodies.map(|body| PlatformResponse {
             endpoint: STATUS,

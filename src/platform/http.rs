@@ -125,7 +125,7 @@ impl Wire for HttpWire {
         if let Some(proxy) = &self.proxy
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
-            return Err(TransportError::NotSent(format!("{proxy} wants credentials (407)")));
+            return Err(TransportError::NotSent(format!("{proxy} requires credentials (407)")));
         }
         // Of an error the status says what to do: of its body so much is read as there is.
         let needed = status.is_success();

@@ -85,10 +85,10 @@ impl PlatformResponse {
                 PlatformError::WrongAddress { status, what }
             }
             407 => PlatformError::Transient(format!(
-                "{}: the proxy on the way wants credentials (407)",
+                "{}: the proxy on the way requires credentials (407)",
                 self.endpoint
             )),
-            // A gateway says so of an upload that it passed on and saw no end of (Envoy answers 503
+            // A gateway says so of an upload that it passed on and saw no end of (Envoy responds 503
             // to that), a service of one that it stored before it failed; 302 and 303 may mean "done,
             // look there". Retried like any transient error, but on record as ambiguous, or a later
             // "already exists" about our own upload would be taken for a rejection.
@@ -113,12 +113,12 @@ impl PlatformResponse {
         if self.status.is_success() {
             // Others are to be understood like 200 (RFC 9110 §15).
             let what = if matches!(status, 202 | 204..=206) {
-                format!("{endpoint}: answered {status}, which is no result yet")
+                format!("{endpoint}: responded {status}, which is no result yet")
             } else if self.body.is_empty() {
-                format!("{endpoint}: answered {status} and nothing else")
+                format!("{endpoint}: responded {status} and nothing else")
             } else if self.is_web_page(pages) {
                 let shown = self.shown(scrubber, &[]);
-                format!("{endpoint}: answered {status} with a web page: {shown}")
+                format!("{endpoint}: responded {status} with a web page: {shown}")
             } else {
                 return Ok(self);
             };
@@ -145,9 +145,9 @@ impl PlatformResponse {
         let (endpoint, status) = (self.endpoint, self.status.as_u16());
         match self.redirect_target() {
             Some(target) => {
-                format!("{endpoint}: answered {status}, a redirect to {target}; check `{setting}`")
+                format!("{endpoint}: responded {status}, a redirect to {target}; check `{setting}`")
             }
-            None => format!("{endpoint}: answered {status}"),
+            None => format!("{endpoint}: responded {status}"),
         }
     }
 
@@ -183,7 +183,7 @@ impl PlatformResponse {
     }
 
     /// True if the response blames the credentials: by an error of OAuth in JSON, or
-    /// by a bearer challenge that names one. Proxies and filters answer 401 and 403 without.
+    /// by a bearer challenge that names one. Proxies and filters respond 401 and 403 without.
     pub(super) fn denies_credentials(&self) -> bool {
         let said = object(&self.text());
         let error = said.as_ref().and_then(|said| said.get("error")?.as_str());

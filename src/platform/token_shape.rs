@@ -8,7 +8,7 @@ const LEAST: usize = 16;
 const CASES: usize = 3;
 
 /// True for a text that stands where a processing token belongs and looks like an issued one. Any other
-/// answer is shown to a person: a dataset that is polled by an error code is lost.
+/// response is shown to a person: a dataset that is polled by an error code is lost.
 ///
 /// No word is compared, since a message may be in any language. In codes and sentences that people
 /// write, digits follow letters (`ERR-1001`, `march2`) and dates know no letter but `T` and `Z`; in random

@@ -74,13 +74,13 @@ pub enum TransportError {
     /// The request was sent, and no response came in time. It may have arrived.
     #[error("{0}")]
     TimedOut(String),
-    /// The request was answered with success, and the response broke off.
+    /// The response was a success, and broke off.
     #[error("{0}")]
     CutShort(String),
     /// The response is larger than allowed; the rest was not read.
     #[error("the response is too large")]
     TooLarge,
-    /// The request was answered, in a coding that cannot be decoded, or not in HTTP.
+    /// The response is in a coding that cannot be decoded, or not in HTTP.
     #[error("{0}")]
     Unreadable(String),
 }

@@ -83,14 +83,14 @@ pub(crate) fn not_ready(error: &str) -> FindingView {
     let cause = format!("not ready: {error}");
     let effect = "Nothing is accepted, and no step runs, until this is over.";
     let clauses =
-        Clauses::new(FindingKind::NotReady, Severity::Bad, cause, "`ferry doctor` checks it");
+        Clauses::new(FindingKind::NotReady, Severity::Bad, cause, "check it: `ferry doctor`");
     Clauses { act: Some("ferry doctor".to_owned()), ..clauses }.of(None, effect)
 }
 
 /// The finding that a check of the store failed.
 pub(super) fn failed_check(check: &CheckResult) -> FindingView {
     let cause = format!("the store may lose data: {}", check.text);
-    let then = check.hint.as_deref().unwrap_or("`ferry doctor` says more");
+    let then = check.hint.as_deref().unwrap_or("check it: `ferry doctor`");
     let clauses = Clauses::new(FindingKind::StoreCheck, Severity::Warn, cause, then);
     let effect = "Submissions are processed, and may be lost with the store.";
     Clauses { act: Some("ferry doctor".to_owned()), ..clauses }.of(None, effect)
@@ -231,7 +231,7 @@ fn abandoned(account: &AccountView) -> Option<FindingView> {
     let command = format!("ferry webhooks redeliver --webhook failed --account {name}");
     let then = format!("`{command}` begins again");
     let clauses = Clauses::new(FindingKind::WebhooksAbandoned, Severity::Warn, cause, then);
-    let effect = "Their receivers were not notified of the outcome.";
+    let effect = "Their receivers did not get the outcome.";
     Some(Clauses { act: Some(command), ..clauses }.of(Some(name), effect))
 }
 

@@ -47,7 +47,7 @@ impl HttpClient for Exporter {
         let sent = self.runtime.spawn(async move { send(&client, request).await }).await?;
         let failure = match &sent {
             Ok(response) if response.status().is_success() => None,
-            Ok(response) => Some(format!("it answered {}", response.status())),
+            Ok(response) => Some(format!("it responded {}", response.status())),
             Err(error) => Some(chain(error)),
         };
         match failure {
@@ -69,9 +69,9 @@ async fn send(
 ) -> Result<Response<Bytes>, reqwest::Error> {
     let (parts, body) = request.into_parts();
     let request = client.request(parts.method, parts.uri.to_string()).headers(parts.headers);
-    // What it answers is of no use, and is not read.
-    let answer = request.body(body).send().await.map_err(reqwest::Error::without_url)?;
+    // Its response is of no use, and is not read.
+    let received = request.body(body).send().await.map_err(reqwest::Error::without_url)?;
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = answer.status();
+    *response.status_mut() = received.status();
     Ok(response)
 }

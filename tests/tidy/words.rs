@@ -32,6 +32,7 @@ const RULES: &[(&str, &[Scope], &[&str])] = &[
     ("stage", EVERYWHERE, &["stage/stages"]),
     ("budget", EVERYWHERE, &["budget/budgets"]),
     ("refused", EVERYWHERE, &["refuse/refuses/refused/refusing/refusal/refusals"]),
+    ("answer", FOR_USERS, &["answer/answers/answered/answering"]),
     ("carry", FOR_USERS, &["carry/carries/carried/carrying"]),
     ("kept", FOR_USERS, &["kept"]),
     ("fault", FOR_USERS, &["fault/faults"]),
@@ -120,6 +121,37 @@ fn is_wrong_name(name: &str) -> bool {
         words.push(if char == '_' { ' ' } else { char });
     }
     !breaches(&Prose::new(Scope::Comments, &words)).is_empty()
+}
+
+#[test]
+fn a_hint_begins_with_what_to_do() {
+    let mut wrong = Vec::new();
+    for (path, code) in rust_files(&["src", "crates"]) {
+        let tokens = tokens(&code);
+        wrong.extend(odd_hints(&tokens).map(|hint| format!("{path}: {hint}")));
+    }
+    none(&wrong);
+    let odd = |code: &str| odd_hints(&tokens(code)).count();
+    assert_eq!(
+        odd("e.hint(\"`ferry list` shows all\"); hint(format!(\"`ferry {a}` does it\"))"),
+        2
+    );
+    assert_eq!(odd("e.hint(\"list all: `ferry list`\"); hint: \"An id\", hint(&text)"), 1);
+}
+
+/// Texts of hints that begin with a command or a name, and not with a verb. The command follows the verb.
+fn odd_hints(tokens: &[Token]) -> impl Iterator<Item = &str> {
+    let hints = tokens.windows(6).filter(|part| part[0].is_word("hint"));
+    let texts = hints.filter_map(|part| {
+        let is_open =
+            |token: &Token| ['(', ':', '&', '!', '='].iter().any(|sign| token.is_sign(*sign));
+        let mut behind = part[1..].iter().skip_while(|one| is_open(one) || one.is_word("format"));
+        match behind.next() {
+            Some(Token::Text(text)) => Some(text.as_str()),
+            _ => None,
+        }
+    });
+    texts.filter(|text| !text.starts_with(|first: char| first.is_ascii_lowercase()))
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl RequestSender {
         self.retried(|| self.try_once(request)).await
     }
 
-    /// Sends a call whose answer has no end, and gives it as soon as it begins.
+    /// Sends a request whose response has no end, and gives it as soon as it begins.
     pub(super) async fn open(&self, request: &ClientRequest) -> Result<Response, ClientError> {
         self.retried(|| self.begin(request)).await
     }

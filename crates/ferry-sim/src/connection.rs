@@ -65,7 +65,7 @@ impl Listener for AbortableConnections {
 
     async fn accept(&mut self) -> (AbortableConnection, Breaker) {
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        // Answers are small and awaited: to gather them would only delay them.
+        // Responses are small and awaited: to gather them would only delay them.
         let _ = stream.set_nodelay(true);
         let breaker = Breaker { peer: Some(peer), ..Breaker::default() };
         let mut open = self.open.clone();

@@ -262,7 +262,7 @@ impl Faults {
         self.throttled_until = Some(later(now, delay));
     }
 
-    /// Time that every request but one for a token is still answered 429.
+    /// Time that every request but one for a token still gets 429.
     pub(super) fn throttled_for(&self, now: DateTime<Utc>) -> Duration {
         let left = self.throttled_until.map(|until| until - now);
         left.and_then(|left| left.to_std().ok()).unwrap_or_default()

@@ -55,7 +55,7 @@ impl Jobs {
     }
 
     /// Forgets what has been ready for longer than `memory`, and the oldest if they are too many;
-    /// answers the Names.
+    /// returns the names.
     pub(super) fn forget(&mut self, now: DateTime<Utc>, memory: Duration) -> Vec<String> {
         let mut forgotten = Vec::new();
         while let Some(token) = self.oldest.front() {

@@ -33,7 +33,7 @@ pub struct UnlistedTotals {
     pub names: u64,
     /// Uploads that were stored.
     pub accepted: u64,
-    /// Status requests that were answered.
+    /// Status requests that got a response.
     pub polls: u64,
 }
 
@@ -46,9 +46,9 @@ pub struct NameLedger {
     pub rejected_exists: u64,
     /// Uploads that replaced a dataset of others.
     pub foreign_replaced: u64,
-    /// Status requests answered before the dataset was ready.
+    /// Status requests with a response before the dataset was ready.
     pub polls_before_ready: u64,
-    /// Status requests answered when it was.
+    /// Status requests with a response when it was.
     pub polls_after_ready: u64,
     /// Results and feedback fetched.
     pub results_fetched: u64,
@@ -89,7 +89,7 @@ impl Ledger {
         self.forgotten.accepted + listed
     }
 
-    /// Status requests answered, of all names.
+    /// Status requests with a response, of all names.
     pub fn polls(&self) -> u64 {
         self.forgotten.polls + self.names.values().map(NameLedger::polls).sum::<u64>()
     }

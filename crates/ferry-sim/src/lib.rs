@@ -141,12 +141,12 @@ impl Sim {
         self.service.world().rates()
     }
 
-    /// Answers every request but those for tokens with 429 for so long from now.
+    /// Responds 429 to every request but those for tokens, for so long from now.
     pub fn throttle_for(&self, delay: Duration) {
         self.service.world().throttle_for(self.service.now(), delay);
     }
 
-    /// Time for which requests are still answered with 429.
+    /// Time for which requests still get 429.
     pub fn throttled_for(&self) -> Duration {
         self.service.world().throttled_for(self.service.now())
     }

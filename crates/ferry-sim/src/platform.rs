@@ -40,7 +40,7 @@ pub(super) struct Oddities {
     pub(super) unknown_for: Duration,
     /// True if the name counts as taken, whatever `Overwrite` says.
     pub(super) reject_name: bool,
-    /// True if a status is answered with a word of its own.
+    /// True if the response to a status request has a word of its own.
     pub(super) odd_word: bool,
     /// True if the first row of an upload is rejected.
     pub(super) reject_row: bool,

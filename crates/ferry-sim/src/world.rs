@@ -151,7 +151,7 @@ impl World {
         self.faults.rates
     }
 
-    /// Answers every request but those for tokens with 429 for so long from `now`.
+    /// Responds 429 to every request but those for tokens, for so long from `now`.
     pub fn throttle_for(&mut self, now: DateTime<Utc>, delay: Duration) {
         self.faults.throttle(now, delay);
         if delay.is_zero() {
@@ -159,7 +159,7 @@ impl World {
         }
     }
 
-    /// Time for which requests are still answered with 429.
+    /// Time for which requests still get 429.
     pub fn throttled_for(&self, now: DateTime<Utc>) -> Duration {
         self.faults.throttled_for(now)
     }

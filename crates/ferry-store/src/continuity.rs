@@ -154,7 +154,7 @@ impl Continuity {
     }
 
     /// To be called before the store is asked for its standing: what is known now must be in the
-    /// answer, while answers that overtake each other prove nothing.
+    /// response, while responses that overtake each other prove nothing.
     pub(super) fn ask(&self) -> Asked {
         let state = self.lock();
         Asked { turn: state.turn, known: state.known.clone() }

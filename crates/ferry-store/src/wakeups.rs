@@ -52,7 +52,7 @@ impl Wakeups {
 
     /// Sleeps until `timer` ends, which is at `until` by the store's clock, or until something becomes
     /// due before. Nothing that was scheduled since [`Wakeups::watch`] is missed, if `until` is what a
-    /// claim since then answered.
+    /// claim since then returned.
     pub async fn sleep(&self, kind: StepKind, timer: impl Future<Output = ()>, until: Timestamp) {
         let sleeper = &self.kinds[kind as usize];
         sleeper.until.store(until.timestamp_millis(), Ordering::SeqCst);

@@ -45,7 +45,7 @@ pub(in crate::api) async fn show(
     Ok(Reserved(memory, shown).into_response())
 }
 
-/// Counts and hashes beside the threads that answer requests: a dataset may be large.
+/// Counts and hashes beside the threads that serve requests: a dataset may be large.
 async fn texts(payload: Payload) -> Vec<Text> {
     let read = tokio::task::spawn_blocking(move || {
         let data = ("data", Table::Data, Some(payload.data));

@@ -1,4 +1,4 @@
-//! The console over HTTP: sessions, and pages and acts that the handlers of the API answer. Whatever a
+//! The console over HTTP: sessions, and pages and acts on top of the handlers of the API. Whatever a
 //! page shows or does, the same functions did for `/v1`.
 
 pub(super) mod acts;

@@ -222,7 +222,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// The problems that it may answer, beside those that all may.
+    /// The problems that it may respond with, beside those that all may.
     pub(in crate::api) fn problems(mut self, kinds: &[ProblemKind]) -> Self {
         for kind in kinds {
             let of_status = self.problems.entry(kind.status()).or_default();

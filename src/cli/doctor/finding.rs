@@ -45,7 +45,7 @@ pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<(
     }
 }
 
-/// A check that the store answered with an error.
+/// A check to which the store responded with an error.
 pub(super) fn store_failed(error: &StoreError) -> CheckResult {
     let hint = match error {
         StoreError::NotWritable { .. } => error.hint().unwrap_or_default(),

@@ -52,12 +52,12 @@ pub(super) async fn credentials(platform: &Platform) -> CheckResult {
 /// Asks for the status of a dataset that does not exist.
 pub(super) async fn upload_api(platform: &Platform) -> CheckResult {
     let account = platform.account();
-    let answered = format!("account `{account}` can use the Upload API");
+    let usable = format!("account `{account}` can use the Upload API");
     match platform.check_api().await {
-        ApiCheck::Answered(None) => good(answered),
-        ApiCheck::Answered(Some(said)) => {
-            let hint = "unless that is about an unknown processing token, check api_key";
-            CheckResult { hint: Some(hint.to_owned()), ..good(format!("{answered}: {said}")) }
+        ApiCheck::Responded(None) => good(usable),
+        ApiCheck::Responded(Some(said)) => {
+            let hint = "check api_key, unless that is about an unknown processing token";
+            CheckResult { hint: Some(hint.to_owned()), ..good(format!("{usable}: {said}")) }
         }
         ApiCheck::Failed { what, hint } => {
             bad(&format!("account `{account}` cannot use the Upload API: {what}"), hint)

@@ -118,7 +118,7 @@ fn throttles(delay: Duration) -> Signal {
 }
 
 fn transient() -> PlatformError {
-    PlatformError::Transient("UploadData: answered 500".to_owned())
+    PlatformError::Transient("UploadData: responded 500".to_owned())
 }
 
 #[test]

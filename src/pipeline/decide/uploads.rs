@@ -162,7 +162,7 @@ impl Context<'_> {
     }
 
     /// True if an upload may have arrived before this one, and that nothing is at the address now is the
-    /// rejection of this one: it has lasted, or answers the attempt that may overwrite after a rejection.
+    /// rejection of this one: it has lasted, or follows the attempt that may overwrite after a rejection.
     fn is_lasting_rejection(&self) -> bool {
         let code = self.submission.reason.as_ref().map(|reason| reason.code);
         self.ambiguity().is_some()

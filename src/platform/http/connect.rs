@@ -28,7 +28,7 @@ use ferry_types::clock::MonotonicClock;
 /// Name of Ferry in its requests.
 pub(super) const USER_AGENT: &str = concat!("ferry/", env!("CARGO_PKG_VERSION"));
 
-/// Interval of probes of an idle connection; one whose peer answers none of several is closed.
+/// Interval of probes of an idle connection; one whose peer responds to none of several is closed.
 const PROBES: Duration = Duration::from_secs(15);
 
 /// Bytes that are read at once.

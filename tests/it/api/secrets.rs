@@ -72,7 +72,7 @@ fn no_response_and_no_line_of_the_log_holds_a_secret() {
     server.end();
     outputs.push(server.stdout().into_bytes());
     let log = server.stderr();
-    assert!(log.contains("answered `POST /v1/submissions`"), "the log is empty");
+    assert!(log.contains("responded to `POST /v1/submissions`"), "the log is empty");
     assert!(!log.contains("SITE-001"), "a row is in the log");
     outputs.push(log.into_bytes());
     outputs.push(ferry.read("audit.jsonl").into_bytes());

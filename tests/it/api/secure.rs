@@ -125,7 +125,7 @@ fn certificates_that_cannot_be_used_are_named_before_anything_listens() {
     error: cannot read the private key in `server.key`: there is none
     error: certificate `server.pem` and key `server.key` cannot be used: keys may not be consistent: KeyMismatch
     error: 1 configuration error: `tls_certificate` and `tls_key`: give both of them, or none
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
 }
 

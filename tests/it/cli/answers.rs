@@ -138,7 +138,7 @@ fn a_rejected_upload_has_no_feedback_and_says_why() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is rejected and has no feedback: the Platform rejected the upload (409): a dataset named march already exists
-    hint: `ferry resubmit ID-1 FILE` submits it again, overwriting the dataset
+    hint: submit it again, overwriting the dataset: `ferry resubmit ID-1 FILE`
     ");
     assert_snapshot!(ferry.run(&["status", &id]), @"
     exit 0

@@ -65,7 +65,7 @@ fn all_errors_are_reported_at_once() {
       account `north` has no `client_secret`: set `client_secret` in [accounts.north]
       account `north` has no `api_key`: set `api_key` in [accounts.north]
       `overwrite_format` in [accounts.north] of `ferry.toml`: expected `strings` or `booleans`, found `text`
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
 }
 
@@ -80,7 +80,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     ---- stdout
     ---- stderr
     error: 1 configuration error: `ferry.toml`, line 3: string values must be quoted, expected literal string
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
     let ferry =
         ferry.file("ferry.toml", format!("[accounts.default]\napi_key = \"{SECRET}\nx = 1\n"));
@@ -89,7 +89,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     ---- stdout
     ---- stderr
     error: 1 configuration error: `ferry.toml`, line 2: invalid basic string, expected `"`
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     "#);
     let twice = format!("[accounts.default]\napi_key = \"{SECRET}\"\napi_key = \"{SECRET}\"\n");
     assert_snapshot!(ferry.file("ferry.toml", twice).run(&["list"]), @"
@@ -97,7 +97,7 @@ fn a_syntax_error_names_its_line_and_shows_none() {
     ---- stdout
     ---- stderr
     error: 1 configuration error: `ferry.toml`, line 3: duplicate key
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
 }
 
@@ -184,7 +184,7 @@ fn an_invalid_secret_is_reported_without_it() {
     error: 2 configuration errors:
       FERRY_CLIENT_SECRET and FERRY_CLIENT_SECRET_FILE: give only one of them
       FERRY_API_KEY_FILE, which names a file: cannot read the file: No such file or directory (os error 2)
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
     let ferry = ferry.unset("FERRY_CLIENT_SECRET").set("FERRY_API_KEY_FILE", "lines");
     assert_snapshot!(ferry.run(&["list"]), @"
@@ -194,7 +194,7 @@ fn an_invalid_secret_is_reported_without_it() {
     error: 2 configuration errors:
       `client_secret` of account `default` is empty
       FERRY_API_KEY_FILE, which names a file: it holds a line break or another invisible character (U+000A): write it without
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
 }
 
@@ -231,7 +231,7 @@ fn secrets_on_the_command_line_are_not_accepted() {
       `store` with a password must not stand on the command line, which every user of the machine can read: use FERRY_STORE
       `api_key` must not stand on the command line: use FERRY_API_KEY or FERRY_API_KEY_FILE
       `client_secret` must not stand on the command line: use FERRY_CLIENT_SECRET or FERRY_CLIENT_SECRET_FILE
-    hint: `ferry doctor --settings` lists all settings with their defaults
+    hint: list the settings with their defaults: `ferry doctor --settings`
     ");
 }
 

@@ -163,7 +163,7 @@ fn a_store_that_cannot_be_used() {
     ok    the configuration can be read
     note  other users can read the store `march.csv` (mode 644): `chmod 600 'march.csv'` ends that
     FAIL  the store cannot be opened: `march.csv` is not an SQLite file
-          hint: `store` must name a file that can be written, in a folder that is there
+          hint: name a file that can be written, in a folder that exists, with `store`
     ok    account `default` gets a token
     ok    account `default` can use the Upload API
     ---- stderr

@@ -156,14 +156,14 @@ fn held_exits_6_and_says_how_to_decide() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is held and has no results: an earlier upload may have arrived, and now the Platform rejects it (409: a dataset named march already exists): it may have this dataset, or another one of its name; decide with `ferry resolve ID-1 --overwrite`, `--retry` or `--fail`
-    hint: `ferry resolve ID-1` decides
+    hint: decide about it: `ferry resolve ID-1`
     ");
     assert_snapshot!(ferry.run(&["feedback", &id]), @"
     exit 6
     ---- stdout
     ---- stderr
     error: submission ID-1 is held and has no feedback: an earlier upload may have arrived, and now the Platform rejects it (409: a dataset named march already exists): it may have this dataset, or another one of its name
-    hint: `ferry resolve ID-1` decides
+    hint: decide about it: `ferry resolve ID-1`
     ");
 }
 

@@ -76,7 +76,7 @@ fn a_proxy_of_plain_http_that_wants_credentials_is_named() {
         .set("FERRY_TOKEN_URL", "http://identity.platform.invalid/connect/token")
         .set("HTTP_PROXY", &url);
     let ran = ferry.run(&["doctor"]).exits(1);
-    let named = format!("the proxy `{url}` (`HTTP_PROXY`) wants credentials (407)");
+    let named = format!("the proxy `{url}` (`HTTP_PROXY`) requires credentials (407)");
     assert!(ran.stdout.contains(&named), "{named}: {}", ran.stdout);
     let first = requested.try_recv().expect("the proxy was asked");
     assert!(first.starts_with("POST http://identity.platform.invalid/"), "{first}");

@@ -118,7 +118,7 @@ async fn an_answer_that_is_no_status_is_transient() {
         assert!(is_transient(&response), "{fault:?}: {response:?}");
     }
     for status in [302, 400, 405, 408, 409, 425, 500, 502, 503, 504] {
-        let text = format!("GetResults (status): answered {status}: `x`");
+        let text = format!("GetResults (status): responded {status}: `x`");
         assert_eq!(status_through(says(status, "x")).await, Err(PlatformError::Transient(text)));
     }
 }
@@ -235,7 +235,7 @@ async fn a_declined_result_is_distinguished_from_an_outage_and_quoted() {
     for status in [400, 405, 410, 422, 500] {
         sim.script(Endpoint::Results, says(status, "no such dataKey"));
         let response = platform.result(&token, "tableofresultids").await;
-        let what = format!("GetResults (results): answered {status}: `no such dataKey`");
+        let what = format!("GetResults (results): responded {status}: `no such dataKey`");
         let declined = PlatformError::Declined { may_be_outage: status >= 500, what };
         assert_eq!(response.map(drop), Err(declined));
     }

@@ -119,13 +119,13 @@ async fn a_connection_that_takes_too_long_is_transient() {
 async fn an_answer_that_says_that_nothing_was_taken_is_transient() {
     let redirected = [301, 307, 308].map(|status| {
         format!(
-            "UploadData: answered {status}, a redirect to another path of the same host; check \
+            "UploadData: responded {status}, a redirect to another path of the same host; check \
              `api_url`"
         )
     });
     for (fault, text) in [
-        (says(425, ""), "UploadData: answered 425"),
-        (says(407, ""), "UploadData: the proxy on the way wants credentials (407)"),
+        (says(425, ""), "UploadData: responded 425"),
+        (says(407, ""), "UploadData: the proxy on the way requires credentials (407)"),
         (says_with(301, ("location", "/elsewhere"), ""), redirected[0].as_str()),
         (says_with(307, ("location", "/elsewhere"), ""), redirected[1].as_str()),
         (says_with(308, ("location", "/elsewhere"), ""), redirected[2].as_str()),
@@ -152,7 +152,7 @@ async fn an_answer_that_nothing_is_there_says_what_to_check() {
 async fn an_answer_that_leaves_open_what_became_of_the_upload_is_ambiguous() {
     for status in [302, 303, 408, 500, 501, 502, 503, 504, 507, 520, 599] {
         let (_, response) = upload_through(says(status, "<html>oops</html>")).await;
-        let text = format!("UploadData: answered {status}: `<html>oops</html>`");
+        let text = format!("UploadData: responded {status}: `<html>oops</html>`");
         assert_eq!(response, Err(PlatformError::Ambiguous(text)));
     }
 }

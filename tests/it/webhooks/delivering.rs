@@ -116,7 +116,7 @@ async fn a_receiver_that_is_gone_gets_no_webhook_until_an_operator_redelivers() 
     let url = receiver.url.split('?').next().unwrap();
     assert_eq!(shown["webhook_url"], url, "without the query: {shown}");
     let timeline = served.get(&format!("/v1/submissions/{id}/timeline")).await.text();
-    assert!(timeline.contains("answered 410") && !timeline.contains("/hook"), "{timeline}");
+    assert!(timeline.contains("responded 410") && !timeline.contains("/hook"), "{timeline}");
     assert_eq!(shown["deliveries"][0]["status"], 410);
     assert_eq!(shown["next_at"], json!(null));
     let again =

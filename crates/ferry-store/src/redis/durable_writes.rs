@@ -79,7 +79,7 @@ impl DurableWrites {
                 Ack::Replica => "no replica has confirmed the change in time",
             }));
         }
-        // The server answers for what came over the same connection.
+        // The server speaks for what came over the same connection.
         if self.link.number() != connection {
             return Err(RedisError::Late("the connection was lost before the change was safe"));
         }

@@ -20,7 +20,7 @@ pub(super) enum RedisError {
     Late(&'static str),
     /// Error that callers get as it is.
     Store(StoreError),
-    /// The store holds, or answered, what no Ferry wrote.
+    /// The store has, or responded, what no Ferry wrote.
     Corrupt(String),
 }
 
@@ -76,7 +76,7 @@ impl RedisError {
         }
     }
 
-    /// True if the request may have left, and no response came. One script that the server answers with
+    /// True if the request may have left, and no response came. One script to which the server responds with
     /// an error has changed nothing.
     pub(super) fn is_unanswered(&self) -> bool {
         match self {
@@ -94,7 +94,7 @@ impl RedisError {
         Self::Corrupt(what.to_string())
     }
 
-    /// A script answered something else than it promises.
+    /// A script returned something else than it promises.
     pub(super) fn response(what: &Value) -> Self {
         Self::Corrupt(format!("unexpected response {what:?}"))
     }

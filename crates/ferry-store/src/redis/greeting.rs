@@ -17,7 +17,7 @@ const ASKED: Duration = Duration::from_secs(1);
 const LONGEST: u64 = 4096;
 
 /// Returns the server's own error instead of one about a connection that broke, if it sends one, or says what
-/// answered if that is no Redis.
+/// responded if that is no Redis.
 pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> RedisError {
     let is_broken = error.is_io_error() || error.is_unrecoverable_error();
     if !(is_broken || error.kind() == ErrorKind::Parse) || error.is_connection_refusal() {
@@ -31,7 +31,7 @@ pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> Red
     let Some(line) = read_response(host, port).await else { return error };
     let has_password = info.redis_settings().password().is_some();
     match parse_redis_value(&line) {
-        Ok(_) if is_tls => other("the server speaks no TLS: `store` must begin with `redis://`"),
+        Ok(_) if is_tls => other("the server has no TLS: `store` must begin with `redis://`"),
         // The question came without the password.
         Ok(Value::ServerError(greeting)) if has_password && greeting.code() == "NOAUTH" => error,
         Ok(Value::ServerError(greeting)) => greeting.into(),
@@ -39,7 +39,7 @@ pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> Red
         // It was asked without TLS: the error of the attempt with TLS says more.
         Err(_) if (line.starts_with(ALERT) || line.is_empty()) && is_tls => error,
         Err(_) if line.starts_with(ALERT) => {
-            other("the server speaks TLS: `store` must begin with `rediss://`")
+            other("the server requires TLS: `store` must begin with `rediss://`")
         }
         Err(_) if line.is_empty() => io::Error::new(
             io::ErrorKind::UnexpectedEof,
@@ -48,7 +48,7 @@ pub(super) async fn or_greeting(error: RedisError, info: &ConnectionInfo) -> Red
             ),
         )
         .into(),
-        Err(_) => other(&format!("what answers is no Redis: it sent `{}`", visible(&line))),
+        Err(_) => other(&format!("what responds is no Redis: it sent `{}`", visible(&line))),
     }
 }
 

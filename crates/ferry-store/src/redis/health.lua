@@ -208,7 +208,7 @@ local function record(h, signal, kind, value, p)
     if signal == 'healthy' then
         local throttled_until, capped = h.throttled_until, h.capped
         if capped and throttled_until <= now then
-            -- The probe was answered: the ramp begins here.
+            -- The probe got a response: the ramp begins here.
             throttled_until, capped = now, nil
         end
         if throttled_until and not capped and not is_ramping(throttled_until, p) then throttled_until = nil end

@@ -1,4 +1,4 @@
-//! The scripts, each in a file of its own, which says what it takes, changes and answers; and how a
+//! The scripts, each in a file of its own, which says what it takes, changes and returns; and how a
 //! call of one is put together.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Takes apart what scripts answer.
+//! Takes apart what scripts return.
 
 use std::str::FromStr;
 

@@ -93,7 +93,7 @@ async fn what_answers_and_is_no_redis_is_named() {
     for (sent, expected) in [
         (
             "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
-            "what answers is no Redis: it sent `HTTP/1.1 400 Bad Request`",
+            "what responds is no Redis: it sent `HTTP/1.1 400 Bad Request`",
         ),
         ("SSH-2.0-OpenSSH_9.2\r\n", "it sent `SSH-2.0-OpenSSH_9.2`"),
         ("ERROR\r\n", "it sent `ERROR`"),

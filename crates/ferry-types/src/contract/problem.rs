@@ -314,6 +314,16 @@ mod tests {
     }
 
     #[test]
+    fn a_title_is_no_sentence() {
+        for kind in ProblemKind::ALL {
+            let title = kind.title();
+            let is_sentence =
+                ["The ", "A ", "An ", "It "].iter().any(|begin| title.starts_with(begin));
+            assert!(!is_sentence && !title.ends_with('.'), "{title}");
+        }
+    }
+
+    #[test]
     fn every_kind_is_found_by_its_name() {
         for kind in ProblemKind::ALL {
             assert_eq!(Problem::new(kind, "").kind(), Some(kind));

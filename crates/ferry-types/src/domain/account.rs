@@ -23,7 +23,7 @@ pub enum Signal {
     /// Nothing: the Platform was not asked.
     #[default]
     None,
-    /// The Platform answered as it should.
+    /// The Platform responded as it should.
     Healthy,
     /// The Platform could not be reached, or failed; the text has the error.
     Unhealthy(String),
@@ -157,7 +157,7 @@ pub struct Health {
     pub pause_reason: Option<String>,
     /// The time at which the Platform is asked again; stays set through the ramp that follows.
     pub throttled_until: Option<Timestamp>,
-    /// True if that is earlier than the Platform asked for: one probe at a time until one is answered.
+    /// True if that is earlier than the Platform asked for: one probe at a time until one gets a response.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_capped: bool,
     /// Time since which the Platform throttles the account.
@@ -332,7 +332,7 @@ impl Health {
         (self.failing_since, self.last_error) = (None, None);
         self.probe_at = None;
         if self.is_capped && self.throttled_until.is_some_and(|until| until <= now) {
-            // The probe was answered: the ramp begins here.
+            // The probe got a response: the ramp begins here.
             (self.throttled_until, self.is_capped) = (Some(now), false);
         }
         if !self.is_capped {

@@ -88,7 +88,7 @@ pub enum PlatformError {
     Throttled {
         /// Minimum delay, if the Platform named one.
         retry_after: Option<Duration>,
-        /// True if the upload may have arrived all the same: a gateway answers 503 to one that it
+        /// True if the upload may have arrived all the same: a gateway responds 503 to one that it
         /// passed on. A 429 says that the request was not processed.
         ambiguous: bool,
         /// True for a 429 to other requests than those for tokens: they come too fast.

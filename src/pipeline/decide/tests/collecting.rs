@@ -24,7 +24,7 @@ fn settled(rejected: bool, error: &PlatformError) -> (Transition, u32) {
 
 #[test]
 fn a_verdict_is_not_lost_with_its_feedback() {
-    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "responded 202".into() };
     for error in [
         PlatformError::UnknownToken,
         PlatformError::Unreadable("the body is broken".into()),
@@ -63,7 +63,7 @@ fn an_unknown_result_key_loses_no_other_result_and_is_named() {
 }
 
 fn declined(status: u16) -> PlatformError {
-    let what = format!("answered {status}: `unknown dataKey`");
+    let what = format!("responded {status}: `unknown dataKey`");
     PlatformError::Declined { may_be_outage: status >= 500, what }
 }
 
@@ -130,7 +130,7 @@ fn stored(key: &str) -> Vec<StoredContent> {
 
 #[test]
 fn results_that_are_not_there_yet_are_asked_for_in_bounded_time() {
-    let not_yet = PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    let not_yet = PlatformError::NotYet { retry_after: None, what: "responded 202".into() };
     let (transition, tries) = settled(false, &not_yet);
     assert_eq!(
         (transition.state(), code(&transition)),

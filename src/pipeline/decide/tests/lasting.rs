@@ -14,11 +14,11 @@ fn nothing() -> PlatformError {
 }
 
 fn not_yet() -> PlatformError {
-    PlatformError::NotYet { retry_after: None, what: "answered 202".into() }
+    PlatformError::NotYet { retry_after: None, what: "responded 202".into() }
 }
 
 fn declined() -> PlatformError {
-    PlatformError::Declined { may_be_outage: false, what: "answered 400".into() }
+    PlatformError::Declined { may_be_outage: false, what: "responded 400".into() }
 }
 
 fn rejected() -> PlatformError {
@@ -74,7 +74,7 @@ fn what_ends_a_step_if_it_lasts_does_so_whatever_errors_come_between() {
         PlatformError::Credentials("denied".into()),
         throttled(None),
         not_yet(),
-        PlatformError::Ambiguous("answered 500".into()),
+        PlatformError::Ambiguous("responded 500".into()),
         PlatformError::Unreadable("odd".into()),
     ];
     for ambiguous_upload in AmbiguousUpload::ALL {

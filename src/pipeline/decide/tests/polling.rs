@@ -79,7 +79,7 @@ fn an_upload_is_first_polled_by_the_estimate() {
 fn a_pending_poll_notes_for_how_long_the_dataset_was_processed() {
     let (policy, submission) = (Policy::default(), of(&uploaded()));
     let context = context(&submission, 30 * SECOND, &policy);
-    let not_yet = || PlatformError::NotYet { retry_after: None, what: "answered 202".into() };
+    let not_yet = || PlatformError::NotYet { retry_after: None, what: "responded 202".into() };
     for response in [Ok(pending()), Err(not_yet())] {
         let processing = after_poll(&context, response).processing;
         let (uploaded_ms, pending_ms) = (Some(UPLOADED_MS), Some(20_000));
@@ -108,7 +108,7 @@ fn a_schedule_respects_retry_after_and_the_deadline() {
     let now = 200 * SECOND + UPLOADED_MS as i64;
     let planned = Context { schedule: Some(&schedule), ..context(&submission, now, &policy) };
     let retry_after = Some(Duration::from_mins(5));
-    let later = PlatformError::NotYet { retry_after, what: "answered 202".into() };
+    let later = PlatformError::NotYet { retry_after, what: "responded 202".into() };
     assert_eq!(after_poll(&planned, Err(later)).delay(), retry_after);
     let hurried = of(&SubmissionParts { deadline: timestamp(now + 3 * SECOND), ..parts });
     let hurried = Context { submission: &hurried, ..planned };

@@ -22,7 +22,7 @@ pub(super) fn error() -> impl Strategy<Value = PlatformError> {
         Just(PlatformError::Unreadable("odd".into())),
         (0_u64..100_000).prop_map(|millis| PlatformError::NotYet {
             retry_after: Some(Duration::from_millis(millis)),
-            what: "answered 202".into(),
+            what: "responded 202".into(),
         }),
         Just(PlatformError::UnknownToken),
         Just(PlatformError::TooLarge { endpoint: "GetResults", limit: 1 }),

@@ -77,8 +77,8 @@ assert (view.state, view.revision_of) == (State.COMPLETED, response.id), view
 # Bulk: the second line is invalid.
 lines = [SubmissionRequest(name="july", data=good), SubmissionRequest(name="", data=good)]
 body = "".join(json.dumps(line.to_dict()) + "\n" for line in lines)
-answered = submit_bulk.sync(client=client, body=File(payload=BytesIO(body.encode())))
-first, second = [json.loads(line) for line in answered.payload.read().splitlines()]
+responded = submit_bulk.sync(client=client, body=File(payload=BytesIO(body.encode())))
+first, second = [json.loads(line) for line in responded.payload.read().splitlines()]
 assert settled(first["id"]).state == State.COMPLETED, first
 assert second["error"]["type"] == "/docs#invalid-field", second
 

@@ -42,7 +42,7 @@ impl Submission {
         self.end_delivery();
         let message = match delivery.result {
             DeliveryResult::Delivered => format!("webhook delivered to `{receiver}`"),
-            DeliveryResult::Gone => format!("receiver `{receiver}` answered 410"),
+            DeliveryResult::Gone => format!("receiver `{receiver}` responded 410"),
             result => {
                 format!(
                     "webhook to `{receiver}` abandoned after {} attempts: {}",

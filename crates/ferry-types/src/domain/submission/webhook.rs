@@ -16,7 +16,7 @@ const REMEMBERED: usize = 20;
 pub struct Webhook {
     /// Its URL. Path and query may be secrets: see [`shown_url`] and [`shown_origin`].
     pub url: String,
-    /// True if the receiver answered 410.
+    /// True if the receiver responded 410.
     pub gone: bool,
     /// The newest attempts, oldest first.
     pub deliveries: Vec<Delivery>,
@@ -69,7 +69,7 @@ closed_set! {
         Delivered = "delivered",
         /// The last attempt failed; it is retried, or was abandoned.
         Failed = "failed",
-        /// The receiver answered 410.
+        /// The receiver responded 410.
         Gone = "gone",
     }
 }

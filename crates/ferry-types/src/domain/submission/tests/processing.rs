@@ -63,7 +63,7 @@ fn the_next_poll_says_why_it_is_due_then() {
 fn a_retry_is_not_due_by_the_estimate() {
     let usual = Processing { usual_ms: Some(1000), ..Processing::default() };
     let mut parts = polled(usual).into_parts();
-    parts.reason = Some(Reason::new(ReasonCode::Transient, "answered 500"));
+    parts.reason = Some(Reason::new(ReasonCode::Transient, "responded 500"));
     assert_eq!(Submission::from(parts.clone()).poll_reason(), None);
     (parts.reason, parts.due_at) = (None, None);
     assert_eq!(Submission::from(parts).poll_reason(), None, "nothing is due");
