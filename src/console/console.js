@@ -59,33 +59,79 @@ const isStill = document.querySelector('[data-still]') !== null;
 const isBusy = (region) =>
   region.contains(document.activeElement) || region.querySelector('details[open]') !== null;
 
+// A region that could not be replaced, because someone works in it.
+let isBehind = false;
+const regionOf = (key) => all('[data-region]').find((one) => one.dataset.region === key);
+
+function adopt(region, old) {
+  const adopted = document.adoptNode(region);
+  for (const { value } of all('input[name="id"]:checked', old)) {
+    const box = adopted.querySelector(`input[value="${value}"]`);
+    if (box) box.checked = true;
+  }
+  learn(adopted);
+  localize(adopted);
+  if (region.dataset.region !== 'now') adopted.classList.add('fresh');
+  return adopted;
+}
+
+function replace(region, old) {
+  const key = region.dataset.region;
+  if (served.get(key) === region.outerHTML) return;
+  if (isBusy(old)) {
+    isBehind = true;
+    return;
+  }
+  served.set(key, region.outerHTML);
+  old.replaceWith(adopt(region, old));
+}
+
+// Rows, and what stands within a region, come with that alone.
+const standsAlone = (region) => !region.dataset.row && !region.parentElement.closest('[data-region]');
+
 function merge(fresh) {
   synchronize(fresh.documentElement);
-  const known = new Set(all('[data-row]').map((row) => row.dataset.row));
-  for (const region of all('[data-region]', fresh)) {
-    const key = region.dataset.region;
-    const old = all('[data-region]').find((one) => one.dataset.region === key);
-    if (!old || served.get(key) === region.outerHTML || isBusy(old)) continue;
-    served.set(key, region.outerHTML);
-    const adopted = document.adoptNode(region);
-    for (const { value } of all('input[name="id"]:checked', old)) {
-      adopted.querySelector(`input[value="${value}"]`).checked = true;
-    }
-    learn(adopted);
-    localize(adopted);
-    if (key !== 'now') adopted.classList.add('fresh');
-    old.replaceWith(adopted);
+  isBehind = false;
+  const shown = all('[data-row]').map((row) => row.dataset.row);
+  const rows = all('[data-row]', fresh).map((row) => row.dataset.row);
+  const isWhole = !fresh.querySelector('[rel="next"]');
+  const regions = all('[data-region]', fresh);
+  const keys = new Set(regions.map((region) => region.dataset.region));
+  // What is shown is of the time of its oldest region: `now` is the last of a page.
+  let before = document.querySelector('main h1');
+  for (const region of regions) {
+    // With the region around it, a region has come already.
+    if (region.ownerDocument !== fresh || (region.dataset.region === 'now' && isBehind)) continue;
+    const isPlaced = standsAlone(region);
+    const old = regionOf(region.dataset.region);
+    if (old) replace(region, old);
+    else if (isPlaced) before.after(adopt(region, region));
+    if (isPlaced) before = regionOf(region.dataset.region);
   }
-  // Rows are neither moved nor inserted.
+  for (const old of all('[data-region]:not([data-row])')) {
+    if (keys.has(old.dataset.region)) continue;
+    if (isBusy(old)) isBehind = true;
+    else old.remove();
+  }
+  compareRows(shown, rows, isWhole);
+}
+
+// Says which rows of a list are new, and which do not match any more.
+function compareRows(shown, rows, isWhole) {
   const newer = document.getElementById('newer');
-  const unknown = all('[data-row]', fresh).filter((row) => !known.has(row.dataset.row)).length;
-  if (newer && unknown > 0) {
-    const link = document.createElement('a');
-    link.href = location.href;
-    link.textContent = `${unknown} newer: show`;
-    newer.replaceChildren(link);
-    newer.hidden = false;
-  }
+  if (!newer) return;
+  const unknown = rows.filter((id) => !shown.includes(id)).length;
+  // As many as are new have moved to the next page.
+  const here = isWhole ? shown : shown.slice(0, shown.length - unknown);
+  const gone = here.filter((id) => !rows.includes(id));
+  for (const row of all('[data-row]')) row.classList.toggle('gone', gone.includes(row.dataset.row));
+  const parts = [];
+  if (unknown > 0) parts.push(`${unknown} newer`);
+  if (gone.length > 0) parts.push(`${gone.length} no longer ${gone.length === 1 ? 'matches' : 'match'}`);
+  const text = parts.length ? `${parts.join(', ')}: show` : '';
+  newer.hidden = !text;
+  if (newer.textContent === text) return;
+  newer.replaceChildren(Object.assign(document.createElement('a'), { href: location.href, textContent: text }));
 }
 
 const news = document.getElementById('news');
@@ -99,33 +145,53 @@ let timer = 0;
 let last = -1000;
 let isStale = false;
 let isLive = true;
+let isOver = false;
 function refresh(delay = 0) {
-  if (isStill) return;
+  if (isStill || isOver) return;
   isStale = document.hidden;
   if (isStale || timer) return;
   timer = setTimeout(ask, Math.max(delay, last + 1000 - performance.now()));
 }
 
+// Nothing more comes for this page.
+function end(text, link) {
+  isOver = true;
+  watching?.abort();
+  say(text, link);
+}
+
 async function ask() {
   timer = 0;
   last = performance.now();
-  try {
-    const response = await fetch(location.href, { headers: { accept: 'text/html' }, redirect: 'manual' });
-    if (response.type === 'opaqueredirect') {
-      const next = encodeURIComponent(location.pathname + location.search);
-      say('The session has ended. ', { href: `/console/login?next=${next}`, textContent: 'Log in' });
-      return;
-    }
-    if (!response.ok && response.status !== 503) return;
-    const fresh = parsed(await response.text());
-    if (response.status === 503 && !fresh.querySelector('[data-region="verdict"]')) throw response;
-    merge(fresh);
-    say(isLive ? '' : 'No live news: asking every 10 s.');
-  } catch (failed) {
-    const after = Number(failed?.headers?.get('retry-after')) || 10;
+  const again = (after) => {
     say(`The server or its store cannot be reached: asking again in ${after} s.`);
     refresh(after * 1000);
+  };
+  let response;
+  let html;
+  try {
+    response = await fetch(location.href, { headers: { accept: 'text/html' }, redirect: 'manual' });
+    html = await response.text();
+  } catch {
+    again(10);
+    return;
   }
+  if (response.type === 'opaqueredirect') {
+    const next = encodeURIComponent(location.pathname + location.search);
+    end('The session has ended. ', { href: `/console/login?next=${next}`, textContent: 'Log in' });
+    return;
+  }
+  if (response.status === 403 || response.status === 404) {
+    end(`This page can no longer be shown (${response.status}).`);
+    return;
+  }
+  const fresh = parsed(html);
+  if (!response.ok && !(response.status === 503 && fresh.querySelector('[data-region="verdict"]'))) {
+    again(Number(response.headers.get('retry-after')) || 10);
+    return;
+  }
+  merge(fresh);
+  say(isLive ? '' : 'No live news: asking every 10 s.');
 }
 
 // News. One tab has the stream and shares it; a hidden tab wants none.
@@ -158,13 +224,17 @@ function stream(signal) {
 
 let watching = null;
 async function watch() {
-  if (isStill || watching || document.hidden) return;
+  if (isStill || isOver || watching || document.hidden) return;
   const { signal } = (watching = new AbortController());
   try {
     while (!signal.aborted) await navigator.locks.request('ferry-news', { signal }, () => stream(signal));
   } catch { /* It was hidden while it waited. */ }
 }
-setInterval(() => { if (!isLive || document.querySelector('[data-over]')) refresh(); }, 10000);
+// Accounts, workers and the time change what is shown, too, and are no news.
+setInterval(refresh, 10000);
+for (const left of ['focusout', 'toggle']) {
+  document.addEventListener(left, () => { if (isBehind) refresh(); }, true);
+}
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {
     watching?.abort();
@@ -192,18 +262,21 @@ if (next) {
 // Single keys.
 let before = '';
 function step(by) {
-  const links = all('[data-row] a');
-  const at = links.indexOf(document.activeElement);
-  const to = at < 0 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1);
-  links[to]?.focus();
+  const rows = all('[data-row]');
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const to = at < 0 ? 0 : Math.min(Math.max(at + by, 0), rows.length - 1);
+  rows[to]?.querySelector('a')?.focus();
 }
+if (location.hash === '#filter') document.getElementById('filter')?.focus();
 function press(event) {
-  const typing = event.target.closest('input, select, textarea, [contenteditable]');
+  const typing = event.target.closest(
+    'input:not([type="checkbox"], [type="radio"]), select, textarea, [contenteditable]',
+  );
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   const chord = before === 'g' ? document.querySelector(`[data-key="${CSS.escape(event.key)}"]`) : null;
   before = event.key;
   const does = {
-    '/': () => (document.getElementById('filter') ?? { focus: () => location.assign('/console/submissions') }).focus(),
+    '/': () => (document.getElementById('filter') ?? { focus: () => location.assign('/console/submissions#filter') }).focus(),
     j: () => step(1),
     k: () => step(-1),
     x: () => document.activeElement.closest('[data-row]')?.querySelector('input[name="id"]')?.click(),

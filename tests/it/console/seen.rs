@@ -94,6 +94,8 @@ async fn readable(browser: &Browser, path: &str, expected: &str) {
         assert!(findings.is_empty(), "{path} in {scheme}: {findings:#?}");
     }
     browser.sized(360, 740).await;
+    let findings = browser.findings().await;
+    assert!(findings.is_empty(), "{path} on a phone: {findings:#?}");
     let width = browser.value("document.documentElement.scrollWidth").await;
     assert!(width.as_u64() <= Some(360), "{path} is {width} wide on a phone");
     browser.sized(1280, 900).await;
@@ -241,12 +243,16 @@ async fn times_are_of_the_chosen_zone_and_single_keys_move() {
     assert_eq!(browser.value("document.activeElement.id").await, json!("filter"));
     browser.driver.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
     browser.press("jjk").await;
-    let at = "[...document.querySelectorAll('[data-row] a')].indexOf(document.activeElement)";
+    let at = "[...document.querySelectorAll('[data-row]')].indexOf(document.activeElement.closest('[data-row]'))";
     assert_eq!(browser.value(at).await, json!(0));
     browser.press("j").await;
     assert_eq!(browser.value(at).await, json!(1));
+    let box_of_row = "document.querySelector('[data-row] input').focus()";
+    browser.driver.execute(box_of_row, Vec::new()).await.unwrap();
     browser.press("ga").await;
     browser.until("document.title.startsWith('Accounts')").await;
+    browser.press("/").await;
+    browser.until("document.activeElement?.id === 'filter'").await;
 }
 
 #[tokio::test]
