@@ -24,6 +24,9 @@ pub fn names_this_machine<B>(request: &Request<B>) -> bool {
     named.peek().is_some()
         && named.all(|host| {
             let Ok(host) = host.parse::<Authority>() else { return false };
+            if host.as_str().contains('@') {
+                return false;
+            }
             let name = host.host().trim_start_matches('[').trim_end_matches(']');
             let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
             name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)

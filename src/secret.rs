@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::charset::text;
 use crate::followed_files::{FollowedFiles, read_small};
+use ferry_types::domain::is_invisible;
 use ferry_types::recurring::Recurring;
 
 /// A secret, or what is made of one, which follows its file if it has one. Clones share it, and
@@ -116,8 +117,9 @@ impl<T> fmt::Debug for Secret<T> {
 
 /// `text` without what is invisible around it. The error names what is invisible inside.
 pub fn visible(text: &str) -> Result<&str, String> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
-    let strange = |c: &char| is_invisible(*c) || (c.is_whitespace() && *c != ' ');
+    let is_hidden = |c: char| c.is_control() || is_invisible(c);
+    let text = text.trim_matches(|c: char| c.is_whitespace() || is_hidden(c));
+    let strange = |c: &char| is_hidden(*c);
     match text.chars().find(strange) {
         None => Ok(text),
         Some(c) => Err(format!(
@@ -125,13 +127,6 @@ pub fn visible(text: &str) -> Result<&str, String> {
             u32::from(c)
         )),
     }
-}
-
-/// Controls, and marks that editors and web pages leave beside a text.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The secret in a file, in UTF-8, or in UTF-16 as some shells write it. The error does not name the
@@ -147,12 +142,23 @@ mod tests {
 
     #[test]
     fn what_is_invisible_is_trimmed_around_and_named_inside() {
-        for text in ["acme", "acme\n", " acme\t", "\u{feff}acme\u{200b}", "\u{a0}acme\r\n"] {
+        for text in [
+            "acme",
+            "acme\n",
+            " acme\t",
+            "\u{feff}acme\u{200b}",
+            "\u{a0}acme\r\n",
+            "acme\u{fe0f}\u{e0041}",
+        ] {
             assert_eq!(visible(text), Ok("acme"), "{text:?}");
         }
         assert_eq!(visible("pass phrase"), Ok("pass phrase"));
-        for (text, named) in [("a\nb", "U+000A"), ("a\u{200b}b", "U+200B"), ("a\u{a0}b", "U+00A0")]
-        {
+        for (text, named) in [
+            ("a\nb", "U+000A"),
+            ("a\u{200b}b", "U+200B"),
+            ("a\u{a0}b", "U+00A0"),
+            ("ac\u{34f}me", "U+034F"),
+        ] {
             assert!(visible(text).expect_err("inside").contains(named), "{text:?}");
         }
     }

@@ -79,8 +79,19 @@ pub(super) fn key(headers: &HeaderMap) -> Option<&str> {
 
 /// A header that a proxy adds, whose client may be on any machine.
 pub(super) fn proxy_header(headers: &HeaderMap) -> Option<&str> {
+    const PARTS: [&str; 8] = [
+        "forwarded",
+        "client-ip",
+        "clientip",
+        "connecting-ip",
+        "user-ip",
+        "real-ip",
+        "original-host",
+        "envoy-external",
+    ];
     let is_of_proxy = |name: &&str| {
-        name.starts_with("x-forwarded-") || matches!(*name, "forwarded" | "via" | "x-real-ip")
+        matches!(*name, "via" | "cdn-loop" | "x-amzn-trace-id")
+            || PARTS.iter().any(|part| name.contains(part))
     };
     headers.keys().map(HeaderName::as_str).find(is_of_proxy)
 }

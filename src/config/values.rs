@@ -208,6 +208,7 @@ pub(super) fn collector(value: &str) -> Result<Option<String>, Expected> {
 }
 
 pub(super) fn url(value: &str) -> Result<String, Expected> {
+    let value = crate::secret::visible(value)?;
     if !value.contains("://") {
         return Err("the URL must begin with https:// (or http://)".to_owned());
     }
@@ -215,6 +216,7 @@ pub(super) fn url(value: &str) -> Result<String, Expected> {
 }
 
 pub(super) fn token_url(value: &str) -> Result<String, Expected> {
+    let value = crate::secret::visible(value)?;
     if !value.contains("://") {
         return Err("the URL must begin with https:// (or http://)".to_owned());
     }

@@ -37,12 +37,16 @@ const NOT_THE_API: &str = "check api_url: it is not the URL of the Upload API";
 
 /// True if the response may be that of a server that responds so to all paths.
 pub(super) fn may_be_of_any_path(response: &PlatformResponse, words: &StatusMap) -> bool {
-    let is_status = || status_word(&response.text(), words).is_some();
     match response.status.as_u16() {
         404 => true,
-        200..300 => !is_status(),
+        200..300 => !is_known_status(response, words),
         _ => false,
     }
+}
+
+/// Any server may answer with a word: it has to be one that the configuration knows.
+fn is_known_status(response: &PlatformResponse, words: &StatusMap) -> bool {
+    status_word(&response.text(), words).is_some_and(|word| words.knows(&word))
 }
 
 /// The meaning of `response`; `around` are those to [`PATHS`], if they were requested.
@@ -59,7 +63,7 @@ pub(super) fn judge(
     match response.status.as_u16() {
         300..400 => failed(response.described("api_url"), NOT_THE_API),
         _ if response.is_web_page(Pages::Never) => failed(with_body, NOT_THE_API),
-        200..300 if status_word(&response.text(), words).is_some() => ApiCheck::Responded(None),
+        200..300 if is_known_status(response, words) => ApiCheck::Responded(None),
         429 => ApiCheck::Responded(Some(response.described("api_url"))),
         404 if response.body.is_empty() => failed(with_body, NOT_THE_API),
         404 | 200..300 if are_alike(around) => failed(with_body, NOT_THE_API),

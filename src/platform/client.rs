@@ -29,7 +29,7 @@ use super::wire::{Connection, TransportError, WireRequest, Wires};
 use crate::metrics::Metrics;
 use ferry_types::clock::{Clock, MonotonicClock};
 use ferry_types::domain::limits::AccountLimits;
-use ferry_types::domain::outcome::{Content, PlatformError, Status};
+use ferry_types::domain::outcome::{AcceptedUpload, Content, PlatformError, Status};
 
 /// Maximum length of an unknown status that is shown, in characters.
 const SHOWN: usize = 64;
@@ -110,12 +110,12 @@ impl Platform {
         self.account.account_limits
     }
 
-    /// Uploads a dataset, and returns the processing token.
+    /// Uploads a dataset.
     pub async fn upload(
         &self,
         upload: Upload<'_>,
         guard: &dyn RequestGuard,
-    ) -> Result<String, RequestError> {
+    ) -> Result<AcceptedUpload, RequestError> {
         let url = below(&self.api_url, "UploadData");
         let rows = [upload.data, upload.event_data.unwrap_or_default()];
         // One that may overwrite is sent again without harm.
@@ -143,7 +143,7 @@ impl Platform {
             let bytes = rows.iter().map(|rows| rows.len() as u64).sum();
             self.requests.exchange.observer.payload(Direction::Uploaded, bytes);
         }
-        Ok(response.into_processing_token(self.scrubber(), &rows, self.clock.now())?)
+        Ok(response.into_accepted(self.scrubber(), &rows, self.clock.now())?)
     }
 
     /// Requests the status of a dataset.
@@ -167,13 +167,15 @@ impl Platform {
             let what = format!("{STATUS}: the response is not a status word: {shown}");
             return Err(PlatformError::Unreadable(what).into());
         };
-        let mut status = words.classify(&value);
-        if let Status::Pending { status: shown, .. } | Status::Failed { status: shown } =
-            &mut status
-        {
-            *shown = self.scrubber().clean(&value.to_lowercase(), &[], SHOWN);
-        }
-        Ok(status)
+        let shown = || self.scrubber().clean(&value.to_lowercase(), &[], SHOWN);
+        Ok(match words.classify(&value) {
+            Status::Done => Status::Done,
+            Status::Failed { .. } => Status::Failed { status: shown() },
+            Status::Pending { known, .. } => {
+                let retry_after = response.retry_after(self.clock.now());
+                Status::Pending { status: shown(), known, retry_after }
+            }
+        })
     }
 
     /// Fetches the feedback about a dataset.

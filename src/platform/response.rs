@@ -13,7 +13,7 @@ use super::wire::WireResponse;
 use crate::charset::text;
 use ferry_client::http::retry_after;
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::outcome::{Content, PlatformError};
+use ferry_types::domain::outcome::{AcceptedUpload, Content, PlatformError};
 
 /// Maximum number of the Platform's words that a reason quotes, in characters.
 const WORDS: usize = 500;
@@ -54,20 +54,21 @@ impl PlatformResponse {
     }
 
     /// The response to `UploadData`; `rows` is what was sent, which the Platform may repeat.
-    pub(super) fn into_processing_token(
+    pub(super) fn into_accepted(
         self,
         scrubber: &Scrubber,
         rows: &[&str],
         now: Timestamp,
-    ) -> Result<String, PlatformError> {
+    ) -> Result<AcceptedUpload, PlatformError> {
         if self.status.is_success() {
-            return processing_token(&self.text()).ok_or_else(|| {
+            let Some(processing_token) = processing_token(&self.text()) else {
                 let shown = self.shown(scrubber, rows);
                 let (endpoint, status) = (self.endpoint, self.status.as_u16());
-                PlatformError::Unreadable(format!(
+                return Err(PlatformError::Unreadable(format!(
                     "{endpoint}: the response ({status}) holds no processing token: {shown}"
-                ))
-            });
+                )));
+            };
+            return Ok(AcceptedUpload { processing_token, retry_after: self.retry_after(now) });
         }
         let status = self.status.as_u16();
         if let Some(mut error) = self.throttled(now) {
@@ -214,7 +215,7 @@ impl PlatformResponse {
         Some(PlatformError::Throttled { retry_after, ambiguous: false, is_rate, what })
     }
 
-    fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         retry_after(&self.headers, now)
     }
 
@@ -225,7 +226,9 @@ impl PlatformResponse {
         let declares_page =
             content_type.map(|declared| declared.to_ascii_lowercase().contains("html"));
         match (pages, declares_page) {
-            (Pages::IfDeclaredOtherwise, Some(false)) => false,
+            (Pages::IfDeclaredOtherwise, Some(false)) => {
+                content_type.is_some_and(is_general) && is_web_page(&text)
+            }
             (Pages::IfDeclaredOtherwise, Some(true)) => is_web_page(&text) || begins_as_page(&text),
             _ => is_web_page(&text),
         }
@@ -264,11 +267,19 @@ impl PlatformResponse {
     }
 }
 
+/// True for a type that servers give to what they do not know, or that a result may have: a web page is none of
+/// its own.
+fn is_general(content_type: &str) -> bool {
+    let name = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    name.starts_with("text/")
+        || ["csv", "json", "octet-stream"].iter().any(|word| name.ends_with(word))
+}
+
 /// Condition on which a body may be a web page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pages {
     /// A status and feedback never are.
     Never,
-    /// A result is opaque: what declares itself as something else is no page.
+    /// A result is opaque: what declares itself as something of its own is no page.
     IfDeclaredOtherwise,
 }

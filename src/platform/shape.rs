@@ -199,7 +199,8 @@ fn bare(text: &str) -> &str {
 fn of_form(text: &str) -> Option<Vec<Member>> {
     let is_known =
         |member: &Member| ["processingtoken", "status", "token"].contains(&member.name.as_str());
-    let members = text.split('&').map(|part| {
+    let parts = text.split(['&', ';', '\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
+    let members = parts.map(|part| {
         let (name, value) = part.split_once(['=', ':'])?;
         let is_name = |c: char| c.is_ascii_alphanumeric() || "_- ".contains(c);
         name.chars().all(is_name).then(|| Member::new(name, unquoted(value)))
@@ -287,6 +288,8 @@ mod tests {
             "{status: 'Processing',}",
             "status: Processing",
             "code=0&status=Processing",
+            "status: Processing\r\nrows: 2\r\n",
+            "status=Processing;rows=2",
             "Warning: x in a.php on line 3\n{\"status\":\"Processing\"}",
             "\u{200b}Processing\u{a0}",
             "PHP Warning: x in a.php on line 3\r\n\r\nProcessing\r\n",

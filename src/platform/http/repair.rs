@@ -249,6 +249,12 @@ fn rewrite(head: &[u8], out: &mut Vec<u8>) -> Option<State> {
             out.extend_from_slice(b"\r\n");
         }
     }
+    // A coding for the way here is undone like one of the content, and before those.
+    for coding in transfer_codings(&headers).filter(|coding| !is_coding(coding, b"chunked")) {
+        out.extend_from_slice(b"content-encoding: ");
+        out.extend_from_slice(coding);
+        out.extend_from_slice(b"\r\n");
+    }
     if framing.is_contradictory || (is_1_0 && !has_connection) {
         out.extend_from_slice(b"connection: close\r\n");
     }
@@ -308,27 +314,34 @@ fn framing(status: u16, headers: &[(HeaderName, Vec<u8>)]) -> Framing {
     if matches!(status, 204 | 304) {
         return of(State::default());
     }
-    let values = |wanted: HeaderName| {
-        let values = headers.iter().filter(move |(name, _)| *name == wanted);
-        let values = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
-        values.map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
-    };
-    let codings = values(TRANSFER_ENCODING);
-    let codings = codings.map(|coding| coding.split(|byte| *byte == b';').next().unwrap_or(coding));
-    let mut codings = codings.filter(|coding| !coding.eq_ignore_ascii_case(b"identity")).peekable();
-    if codings.peek().is_some() {
-        let is_chunked = codings
-            .last()
-            .is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if let Some(last) = transfer_codings(headers).last() {
         let first = Chunk::Size { size: 0, has_digits: false };
-        return of(if is_chunked { State::Chunk(first) } else { State::Raw });
+        return of(if is_coding(last, b"chunked") { State::Chunk(first) } else { State::Raw });
     }
-    let lengths: Vec<Option<u64>> = values(CONTENT_LENGTH).map(length).collect();
+    let lengths: Vec<Option<u64>> = values(headers, CONTENT_LENGTH).map(length).collect();
     let Some(last) = lengths.last() else { return of(State::Raw) };
     Framing {
         body: last.map_or(State::Raw, State::Length),
         is_contradictory: lengths.iter().any(|other| other != last),
     }
+}
+
+/// The values of a header, which may be in one line or in several.
+fn values(headers: &[(HeaderName, Vec<u8>)], wanted: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.iter().filter(move |(name, _)| *name == wanted);
+    let values = values.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+    values.map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
+}
+
+/// The transfer codings in the order in which they were applied, without their parameters.
+fn transfer_codings(headers: &[(HeaderName, Vec<u8>)]) -> impl Iterator<Item = &[u8]> {
+    let codings = values(headers, TRANSFER_ENCODING);
+    let codings = codings.map(|coding| coding.split(|byte| *byte == b';').next().unwrap_or(coding));
+    codings.map(<[u8]>::trim_ascii).filter(|coding| !is_coding(coding, b"identity"))
+}
+
+fn is_coding(coding: &[u8], name: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(name)
 }
 
 /// A length, perhaps with a sign, a fraction or a unit.
@@ -385,6 +398,15 @@ mod tests {
     }
 
     #[test]
+    fn codings_for_the_way_are_those_of_the_content() {
+        is(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nTransfer-Encoding: gzip;q=1, Chunked\r\n\r\n1\n.\n0\n\n",
+            "HTTP/1.1 200\r\ncontent-encoding: br\r\ncontent-encoding: gzip\r\n\
+             transfer-encoding: chunked\r\n\r\n1\r\n.\r\n0\r\n\r\n",
+        );
+    }
+
+    #[test]
     fn chunks_of_all_forms_have_that_of_the_standard() {
         let head =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked, identity\r\nContent-Length: 9\r\n\r\n";
@@ -417,7 +439,8 @@ mod tests {
              HTTP/1.1 500\nContent-Length: 0\n\nHTTP/1.1 200 OK\nTransfer-Encoding: gzip\n\nHTTP/",
             "HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nabHTTP/1.1 204\r\n\r\n\
              HTTP/1.1 200\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n\
-             HTTP/1.1 500\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200\r\n\r\nHTTP/",
+             HTTP/1.1 500\r\ncontent-length: 0\r\n\r\n\
+             HTTP/1.1 200\r\ncontent-encoding: gzip\r\n\r\nHTTP/",
         );
     }
 

@@ -290,6 +290,13 @@ async fn what_came_through_a_proxy_gets_no_answer_where_there_are_no_keys() {
         ("Forwarded", "for=127.0.0.1"),
         ("Via", "1.1 proxy"),
         ("X-Real-IP", "127.0.0.1"),
+        ("CF-Connecting-IP", "127.0.0.1"),
+        ("True-Client-IP", "127.0.0.1"),
+        ("X-Azure-ClientIP", "127.0.0.1"),
+        ("X-Appengine-User-Ip", "127.0.0.1"),
+        ("X-Original-Forwarded-For", "127.0.0.1"),
+        ("X-Original-Host", "localhost"),
+        ("CDN-Loop", "cdn"),
     ] {
         let request = served.request(Method::GET, "/v1/stats").header(name, value);
         let problem = Answer::of(request).await.is(ProblemKind::NotLocal);

@@ -149,6 +149,9 @@ fn what_the_upload_api_says_to_an_unknown_token_is_shown() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("it says (400): `Invalid API key`") && said.contains("hint:"), "{said}");
     let (code, said) = answered(200, &[], "\"Unknown\"");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.starts_with("note") && said.contains("it says (200): `\"Unknown\"`"), "{said}");
+    let (code, said) = answered(200, &[], "\"Processing\"");
     assert_eq!((code, said.as_str()), (0, "ok    account `default` can use the Upload API"));
 }
 

@@ -16,7 +16,7 @@ async fn status_through(fault: Fault) -> Result<Status, PlatformError> {
 }
 
 fn pending(word: &str, known: bool) -> Status {
-    Status::Pending { status: word.to_owned(), known }
+    Status::Pending { status: word.to_owned(), known, retry_after: None }
 }
 
 fn failed(word: &str) -> Status {
@@ -193,7 +193,12 @@ async fn contents_that_are_not_there_yet_are_asked_for_again() {
     let (sim, platform) = start(quick()).await;
     let page =
         says_with(200, ("content-type", "text/html"), "<!doctype html><title>Sign in</title>");
-    let faults = [says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
+    let mut faults =
+        vec![says(202, "processing"), says(204, ""), says(206, "Id\n"), says(200, ""), page];
+    for content_type in ["text/plain", "text/csv", "application/json", "application/octet-stream"] {
+        let login = "<!doctype html><title>Sign in</title>";
+        faults.push(says_with(200, ("content-type", content_type), login));
+    }
     for fault in faults {
         sim.script(Endpoint::Results, fault.clone());
         let response = platform.result("t", "k").await;

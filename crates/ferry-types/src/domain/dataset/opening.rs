@@ -12,8 +12,10 @@ use super::records::{self, Records};
 use super::schema::Table;
 use super::wrapped::{self, is_moment};
 
-/// The number of records that decide about the separator and the place of the header.
+/// The number of records that decide about the separator.
 const SAMPLE_RECORDS: usize = 20;
+/// The number of records among which the first row or the header is looked for.
+const SEARCHED_RECORDS: usize = 1000;
 /// The part of a text that is searched for them.
 const SAMPLE_BYTES: usize = 1 << 16;
 /// A `sep=` line is not longer, commas that a spreadsheet added included.
@@ -54,7 +56,7 @@ impl Opening {
         let (from, sep) = above_table(text);
         let sample = &text[..text.len().min(from + SAMPLE_BYTES)];
         let delimiter = find_delimiter(table, sample, from);
-        let looks = looks(sample, from, delimiter);
+        let looks = until_row(sample, from, delimiter);
         let (first, has_header) = first_of_table(table, &looks);
         let start = looks.get(first).map_or(from, |look| look.span.start);
         let titles = (first > 0).then(|| (first as u64, looks[0].span.clone()));
@@ -146,7 +148,7 @@ fn find_delimiter(table: Table, sample: &[u8], from: usize) -> u8 {
     }
     let best_cells = |delimiter: u8| {
         looks(sample, from, delimiter)
-            .iter()
+            .take(SAMPLE_RECORDS)
             .map(|look| look.names + look.moments)
             .max()
             .unwrap_or(0)
@@ -176,26 +178,32 @@ fn candidates(sample: &[u8]) -> impl Iterator<Item = u8> {
     USUAL.iter().copied().chain(others).filter(move |byte| occurs[usize::from(*byte)])
 }
 
-fn looks(sample: &[u8], from: usize, delimiter: u8) -> Vec<Look> {
+/// The records down to the first that is a row.
+fn until_row(sample: &[u8], from: usize, delimiter: u8) -> Vec<Look> {
+    let mut is_above = true;
+    let above = |look: &Look| std::mem::replace(&mut is_above, look.moments < 2);
+    looks(sample, from, delimiter).take(SEARCHED_RECORDS).take_while(above).collect()
+}
+
+fn looks(sample: &[u8], from: usize, delimiter: u8) -> impl Iterator<Item = Look> {
     let (mut records, mut record) = (Records::new(sample, from, delimiter), ByteRecord::new());
-    let mut looks = Vec::new();
-    while looks.len() < SAMPLE_RECORDS
-        && let Some(span) = records.read(&mut record)
-    {
-        if records::is_blank(&record) {
-            continue;
+    std::iter::from_fn(move || {
+        loop {
+            let span = records.read(&mut record)?;
+            if records::is_blank(&record) {
+                continue;
+            }
+            wrapped::unwrap(&mut record, &sample[span.clone()], delimiter);
+            return Some(Look {
+                span,
+                names: record.iter().filter(|cell| header::is_known(cell)).count(),
+                moments: record.iter().filter(|cell| is_moment(cell)).count(),
+                filled: record.iter().filter(|cell| !blank::is_empty(cell)).count(),
+                cells: record.len(),
+                is_header: header::is_header(&record),
+            });
         }
-        wrapped::unwrap(&mut record, &sample[span.clone()], delimiter);
-        looks.push(Look {
-            span,
-            names: record.iter().filter(|cell| header::is_known(cell)).count(),
-            moments: record.iter().filter(|cell| is_moment(cell)).count(),
-            filled: record.iter().filter(|cell| !blank::is_empty(cell)).count(),
-            cells: record.len(),
-            is_header: header::is_header(&record),
-        });
-    }
-    looks
+    })
 }
 
 /// The first record of the table, and whether it is a header. What stands above it are titles, but only

@@ -245,6 +245,11 @@ fn lines_above_the_header_are_named_once() {
             assert!(titles[0].expected.contains("header") && titles[0].fixable && report.rows == 1);
         }
     }
+    for count in [19, 20, 300] {
+        let above: Vec<String> = (0..count).map(|n| format!("note {n},,,,\n")).collect();
+        let report = report(above.concat() + ROW);
+        assert_eq!(kinds(&report), [Kind::LinesAboveHeader], "{count}: {}", shown(&report));
+    }
     // A row is not a title, whatever is wrong with it.
     assert_eq!(kinds(&report(["R0,31/12/2025\n", ROW].concat())), [Kind::TooFewColumns]);
 }
