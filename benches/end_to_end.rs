@@ -234,7 +234,8 @@ async fn ceiling(address: &str, count: usize) -> InstrumentedStore {
 async fn upload_and_fetch(platform: &Platform, request: &SubmissionRequest) {
     let upload =
         Upload { name: &request.name, data: &request.data, event_data: None, overwrite: false };
-    let token = platform.upload(upload, &Unguarded).await.expect("it is taken");
+    let accepted = platform.upload(upload, &Unguarded).await.expect("it is taken");
+    let token = accepted.processing_token;
     assert_eq!(platform.status(&token, &Unguarded).await.expect("it is known"), Status::Done);
     platform.result(&token, "tableofresultids", false, &Unguarded).await.expect("it is there");
 }

@@ -141,10 +141,6 @@ impl Store for InstrumentedStore {
         self.store.location()
     }
 
-    fn notices_ended_processes(&self) -> bool {
-        self.store.notices_ended_processes()
-    }
-
     fn wakeups(&self) -> &Wakeups {
         self.store.wakeups()
     }
@@ -187,6 +183,10 @@ impl Store for InstrumentedStore {
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
         self.count(Operation::Rescue, self.store.rescue()).await
+    }
+
+    async fn rescue_ended(&self) -> Result<Rescued, StoreError> {
+        self.count(Operation::Rescue, self.store.rescue_ended()).await
     }
 
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {

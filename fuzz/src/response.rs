@@ -12,7 +12,7 @@ use ferry::platform::{
 use ferry_types::clock::{MonotonicClock, MonotonicTime, Sleep, SystemClock};
 use ferry_types::domain::feedback;
 use ferry_types::domain::limits::AccountLimits;
-use ferry_types::domain::outcome::{Content, PlatformError, Status};
+use ferry_types::domain::outcome::{AcceptedUpload, Content, PlatformError, Status};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -73,7 +73,7 @@ async fn read_one(data: &[u8]) {
         ),
         4 => error_of(platform(response.clone(), response).check_credentials().await),
         _ => match platform(token, response).check_api().await {
-            ApiCheck::Answered(text) => text,
+            ApiCheck::Responded(text) => text,
             ApiCheck::Failed { what, .. } => Some(what),
         },
     };
@@ -130,7 +130,7 @@ fn platform(token: WireResponse, api: WireResponse) -> Platform {
 async fn upload(platform: &Platform, is_success: bool) -> Option<String> {
     let upload = Upload { name: "march", data: ROW, event_data: None, overwrite: false };
     match platform.upload(upload, &Unguarded).await {
-        Ok(token) => {
+        Ok(AcceptedUpload { processing_token: token, .. }) => {
             assert!(is_success && !token.is_empty() && token.len() < 1000, "{token}");
             None
         }

@@ -36,6 +36,8 @@ pub(super) struct Pause {
 }
 
 /// Resume an account that is paused, throttled or behind an open circuit breaker.
+///
+/// Its polls and fetches that the Platform postponed for more than a minute (`Retry-After`) are due at once.
 #[derive(Debug, Args)]
 pub(super) struct Resume {
     /// The account [default: the only one].

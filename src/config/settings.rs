@@ -128,7 +128,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("client_timeout", "30s", "time limit for a client of the HTTP API to send or read"),
     setting("concurrency", "64", "steps of one kind that a process runs at once"),
-    setting("lease", "15s", "time after which a silent worker's steps are rescued"),
+    setting("lease", "5s", "time after which a silent worker's steps are rescued"),
     setting("shutdown_timeout", "10s", "time for running steps to finish when a worker stops"),
     setting(
         "deadline",

@@ -26,6 +26,8 @@ pub(super) struct Context<'a> {
     pub(super) submission: &'a Submission,
     /// Of an upload, an earlier submission of the name whose dataset may be at the Platform.
     pub(super) name_mark: Option<SubmissionId>,
+    /// True while the store is known to have lost data: it may have forgotten an upload.
+    pub(super) store_lost_data: bool,
     /// Time of the response, by the store's clock.
     pub(super) now: Timestamp,
     /// Limits and delays.
@@ -58,10 +60,10 @@ pub(super) fn after_poll(
             )),
             ..succeeded(Next::End(Outcome::Failed))
         },
-        Ok(Status::Pending { .. }) => Transition {
-            processing: Some(context.pending()),
-            ..succeeded(Next::Step(context.next_poll(polls, context.age(), deadline)))
-        },
+        Ok(Status::Pending { retry_after, .. }) => {
+            let next = context.next_poll(polls, context.age(), deadline, retry_after);
+            Transition { processing: Some(context.pending()), ..succeeded(Next::Step(next)) }
+        }
         Err(error) => after_error(context, StepKind::Poll, &error),
     }
 }
@@ -169,9 +171,8 @@ pub(super) fn after_error(
             retry_or_fail(context, kind, ReasonCode::Ambiguous, error, base)
         }
         PlatformError::NotYet { retry_after, .. } => {
-            let least = retry_after.unwrap_or_default();
             let retry = retry_or_fail(context, kind, ReasonCode::Transient, error, base);
-            poll_later(context, kind, least, retry)
+            poll_later(context, kind, context.least_delay(*retry_after), retry)
         }
         PlatformError::Unsent(_) => {
             let attempt_spent = base.attempt_spent;
@@ -220,7 +221,6 @@ fn poll_later(
     retry: Transition,
 ) -> Transition {
     let failures = context.submission.failures.saturating_add(1);
-    let least = least.min(context.policy.retry_after_max);
     let is_poll = kind == StepKind::Poll;
     let age = context.age().filter(|_| is_poll);
     let after = context.poll_delay(failures, age).max(least);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tracing::debug;
+
 use super::claimer::{LeasedStep, release};
 use super::collect::after_collect;
 use super::committer::{CommitError, Committer};
@@ -221,6 +223,7 @@ impl Executor {
         let response = unless_withheld(account.platform.upload(upload, guard).await)?;
         if let Err(error) = &response {
             self.parts.observer.failed_request(error);
+            self.look_for_loss(error).await;
         }
         let context = self.context(step);
         let text = response.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
@@ -229,6 +232,15 @@ impl Executor {
         let decided = after_upload(&Context { schedule: schedule.as_deref(), ..context }, response);
         let deadline = decided.deadline.map(|at| step.claim.store_time(at));
         Ok(Transition { deadline, last_request, ..decided })
+    }
+
+    /// Before a rejection is judged: a store that failed over or was restored shows that only to those who look.
+    async fn look_for_loss(&self, error: &PlatformError) {
+        if error.may_be_about_another()
+            && let Err(error) = self.parts.store.look().await
+        {
+            debug!(%error, "cannot see whether the store lost data");
+        }
     }
 
     /// Sends the outcome of a submission to its webhook.
@@ -294,6 +306,7 @@ impl Executor {
         Context {
             submission: &claim.submission,
             name_mark: claim.name_mark,
+            store_lost_data: self.parts.store.continuity().loss().is_some(),
             // Never ahead of the store's clock, or a poll at the deadline would come before it.
             now: later(claim.now, self.parts.monotonic.elapsed(step.received)),
             policy: &self.parts.policy,

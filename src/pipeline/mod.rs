@@ -4,6 +4,7 @@ mod backend;
 mod claimer;
 mod collect;
 mod committer;
+mod contact;
 mod decide;
 mod decode;
 mod delivery;

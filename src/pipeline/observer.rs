@@ -65,7 +65,7 @@ impl StepObserver {
     /// A status was requested.
     pub(super) fn status(&self, response: &Result<Status, PlatformError>) {
         match response {
-            Ok(Status::Pending { status, known: false }) => {
+            Ok(Status::Pending { status, known: false, .. }) => {
                 self.metrics.unknown_status.inc(());
                 if is_new(&self.unknown_statuses, status) {
                     warn!("the Platform's status `{status}` is not configured: taken as pending");

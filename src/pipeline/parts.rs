@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::claimer::{Claimer, LeasedStep};
 use super::committer::Committer;
 use super::executor::{Executor, ExecutorParts};
-use super::housekeeping::keep_house;
+use super::housekeeping::Housekeeping;
 use super::leases::Leases;
 use super::metrics::WorkerMetrics;
 use super::observer::StepObserver;
@@ -102,10 +102,13 @@ impl Workers {
         let queues = self.kinds.iter().map(|kind| self.queue(*kind, &leases, &account_limits));
         let queues: Vec<StepQueue> = queues.collect();
         let (committer, committing) = Committer::new(self.store.clone(), self.monotonic.clone());
-        let (store, monotonic) = (self.store.clone(), self.monotonic.clone());
-        let renewing = store.clone();
-        let housekeeping =
-            keep_house(store, self.policy.clone(), self.metrics.of(), monotonic.clone());
+        let (renewing, monotonic) = (self.store.clone(), self.monotonic.clone());
+        let housekeeping = Housekeeping {
+            store: self.store.clone(),
+            policy: self.policy.clone(),
+            metrics: self.metrics.of(),
+            monotonic: monotonic.clone(),
+        };
         let shutdown = self.shutdown.clone();
         let intake = self.pushed.map(|pushed| {
             let accept = async move { pushed.run(&shutdown, monotonic.as_ref()).await };
@@ -127,7 +130,7 @@ impl Workers {
             queues,
             committer: Box::pin(committing),
             renewal: Box::pin(async move { leases.renew_forever(renewing.as_ref()).await }),
-            housekeeping: Box::pin(housekeeping),
+            housekeeping: Box::pin(housekeeping.run()),
             intake,
         }
     }

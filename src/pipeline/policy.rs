@@ -91,7 +91,7 @@ impl Default for Policy {
             ambiguous_upload: AmbiguousUpload::Hold,
             concurrency: 64,
             upload_memory: 256 << 20,
-            lease: Duration::from_secs(15),
+            lease: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(10),
             retention: Duration::from_hours(30 * 24),
         }

@@ -120,6 +120,7 @@ impl Scenario {
             ambiguous_upload: self.ambiguous_upload,
             deadline: self.deadline,
             concurrency: 2,
+            lease: Duration::from_secs(15),
             unknown_token_timeout: Duration::from_secs(20),
             poll_max: Duration::from_secs(20),
             retry_max: Duration::from_secs(20),

@@ -199,6 +199,11 @@ impl Store for WorkerStore {
         self.call("rescue", rescue).await
     }
 
+    /// Another process rescues, which was in contact with the store all the time.
+    async fn rescue_ended(&self) -> Answer<Rescued> {
+        self.rescue().await
+    }
+
     async fn payload(&self, id: SubmissionId) -> Answer<Payload> {
         let inner = self.inner.clone();
         self.call("payload", move || (inner.run(inner.store.payload(id)), Vec::new())).await
@@ -228,7 +233,8 @@ impl Store for WorkerStore {
     }
 
     async fn look(&self) -> Answer<Standing> {
-        self.inner.store.look().await
+        let inner = self.inner.clone();
+        self.call("look", move || (inner.run(inner.store.look()), Vec::new())).await
     }
 
     async fn beat(&self, heartbeat: Heartbeat) -> Answer<()> {

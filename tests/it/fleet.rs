@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ferry_sim::{Endpoint, Fault, RetryAfter, SimConfig};
+use ferry_sim::{Endpoint, Fault, Processing, RetryAfter, SimConfig};
 use ferry_types::domain::submission::State;
 
-use crate::support::{World, of_environment, overwriting, prompt};
+use crate::support::{World, dataset, of_environment, overwriting, prompt};
 use crate::worker::Worker;
 use ferry_testing::{RedisServer, until};
 
@@ -94,7 +94,7 @@ async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
         world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(1)));
     }
     let ids = world.submit_all((0..flight).map(|n| overwriting(&format!("k{n}")))).await;
-    // `FLEET_LEASE_MS=15000` for the default.
+    // `FLEET_LEASE_MS=5000` for the default.
     let lease = format!("{}ms", of_environment("FLEET_LEASE_MS", 2000));
     let worker = Worker::start(&world, &[("LEASE", &lease)]);
     until("requests for all uploads", async || world.sim.is_script_done()).await;
@@ -107,6 +107,93 @@ async fn the_steps_of_a_killed_worker_run_elsewhere_when_their_lease_ends() {
     }
     println!("{flight} steps done elsewhere {:?} after the kill, lease {lease}", killed.elapsed());
     assert!(another.terminate().success(), "{}", world.log());
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dataset_whose_upload_the_store_forgot_is_held_when_the_platform_rejects_it() {
+    let processing = Processing::Fixed(Duration::from_hours(1));
+    let (server, world) = world(SimConfig { processing, ..prompt() }, &[]).await;
+    let (worker, store) = (Worker::start(&world, &[]), &world.app.store);
+    store.pause("default", "before the backup").await.unwrap();
+    let ids = world.submit_all((0..3).map(|n| dataset(&format!("m{n}")))).await;
+    let keys: Vec<String> = server.ask("KEYS *").await;
+    for key in &keys {
+        server.ask_with::<()>(&["COPY", key, key, "DB", "1"]).await;
+    }
+    store.resume("default").await.unwrap();
+    for id in &ids {
+        world.until(*id, |view| view.state == State::Processing).await;
+    }
+    // As after a failover to a replica that was behind.
+    server.ask::<()>("SWAPDB 0 1").await;
+    store.resume("default").await.unwrap();
+    for id in ids {
+        let view = world.settled(id).await;
+        let reason = view.reason.unwrap_or_default();
+        assert_eq!(view.state, State::Held, "{reason}");
+        assert!(reason.starts_with("the store lost data"), "{reason}");
+    }
+    assert!(worker.terminate().success(), "{}", world.log());
+}
+
+/// `FLEET_KILLS=20 FLEET_LEASE_MS=5000` for the default lease; the longest time is printed with the median.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_worker_is_noticed_soon_after_its_lease() {
+    let (_server, world) = world(prompt(), &[]).await;
+    let lease = Duration::from_millis(of_environment("FLEET_LEASE_MS", 2000));
+    let text = format!("{}ms", lease.as_millis());
+    let mut victims = Vec::new();
+    for n in 0..of_environment("FLEET_KILLS", 3) {
+        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(10)));
+        let id = world.submit(overwriting(&format!("v{n}"))).await;
+        let victim = Worker::start(&world, &[("LEASE", &text), ("CONCURRENCY", "1")]);
+        until("the request of its upload", async || world.sim.is_script_done()).await;
+        victims.push((id, victim));
+    }
+    let worker = Worker::start(&world, &[("LEASE", &text)]);
+    // Until it has been in contact with the store for long enough to rescue.
+    let other = world.submit(overwriting("other")).await;
+    world.settled(other).await;
+    let settled = Instant::now();
+    world.until(other, |_| settled.elapsed() > lease + Duration::from_secs(1)).await;
+    let mut times = Vec::new();
+    for (id, victim) in victims {
+        victim.kill();
+        let killed = Instant::now();
+        let view = world.settled(id).await;
+        assert_eq!((view.state, view.upload_attempts), (State::Completed, 2));
+        times.push(killed.elapsed());
+    }
+    times.sort_unstable();
+    let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("{} kills: median {median:?}, longest {longest:?}, lease {text}", times.len());
+    assert!(longest < lease + Duration::from_secs(10), "{times:?}");
+    assert!(worker.terminate().success(), "{}", world.log());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stall_of_the_server_ends_no_lease() {
+    let (server, world) = world(prompt(), &[]).await;
+    let (lease, stall) = ([("LEASE", "1s")], Duration::from_secs(3));
+    let flight = 8;
+    for _ in 0..flight {
+        world.sim.script(Endpoint::Results, Fault::Stall(stall * 2));
+    }
+    let ids = world.submit_all((0..flight).map(|n| overwriting(&format!("s{n}")))).await;
+    let mut workers = vec![Worker::start(&world, &lease)];
+    until("requests for all results", async || world.sim.is_script_done()).await;
+    workers.extend((0..3).map(|_| Worker::start(&world, &lease)));
+    let other = world.submit(overwriting("other")).await;
+    assert_eq!(world.settled(other).await.state, State::Completed);
+    server.ask::<()>(&format!("CLIENT PAUSE {} ALL", stall.as_millis())).await;
+    for id in ids {
+        assert_eq!(world.settled(id).await.state, State::Completed);
+    }
+    for worker in workers {
+        assert!(worker.terminate().success(), "{}", world.log());
+    }
+    assert!(!world.log().contains("a worker was lost"), "{}", world.log());
     world.finish().await;
 }
 

@@ -66,6 +66,10 @@ pub enum Accepted {
     Conflict(SubmissionId),
 }
 
+/// A poll or fetch that is due later than this was postponed by a `Retry-After` of the Platform, or by a
+/// configured delay that is as long: [`Store::resume`] brings it forward.
+pub const POSTPONED: Duration = Duration::from_mins(1);
+
 /// Asks for due steps.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {
@@ -203,14 +207,13 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Gives steps back that were not begun: due at once, and as if they had not been claimed.
     async fn release(&self, claims: Vec<Claim>) -> Result<(), StoreError>;
 
-    /// Makes steps due again whose lease has run out, at most a few hundred a call; holds those that
-    /// crashed their worker five times.
+    /// Makes steps due again whose lease had run out when this was called, or whose process has ended, at most
+    /// a few hundred a call; holds those that crashed their worker five times.
     async fn rescue(&self) -> Result<Rescued, StoreError>;
 
-    /// True if `rescue` knows at once that a process ended, and not only when its leases have expired.
-    fn notices_ended_processes(&self) -> bool {
-        false
-    }
+    /// The same of steps alone whose process is known to have ended, which some stores never know: then it
+    /// shows that the store responds.
+    async fn rescue_ended(&self) -> Result<Rescued, StoreError>;
 
     /// Wakes workers when a step may have become due. The first call, which is made within a runtime of
     /// tokio, begins to watch for what other processes write.
@@ -265,7 +268,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Yields no more steps of the account, known or not yet known.
     async fn pause(&self, account: &str, reason: &str) -> Result<(), StoreError>;
 
-    /// Ends a pause, a throttling and an open circuit breaker. Returns `true` if there was any.
+    /// Ends a pause, a throttling and an open circuit breaker, and makes polls and fetches due that are
+    /// [`POSTPONED`]. Returns `true` if there was any.
     async fn resume(&self, account: &str) -> Result<bool, StoreError>;
 
     /// Changes a submission by an action of an operator ([`OperatorAction::apply`]); one that continues has

@@ -71,6 +71,11 @@ impl StoredTime {
 }
 
 impl StoreTime {
+    /// The store's time at an earlier time by the monotonic clock, in milliseconds.
+    pub(super) fn at_monotonic(self, millis: i64) -> Timestamp {
+        timestamp(self.now.timestamp_millis() - (self.monotonic - millis).max(0))
+    }
+
     /// Milliseconds by which the wall clock stepped since the time was stored; 0 if it did not.
     pub(super) fn step(self) -> i64 {
         self.offset - self.stored.offset
@@ -122,14 +127,18 @@ impl StoreClock {
         warn_of_step(time.step(), location);
     }
 
+    /// Milliseconds by the monotonic clock.
+    pub(super) fn monotonic(&self) -> i64 {
+        i64::try_from(self.clock.monotonic().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// The wall clock and the monotonic clock, read at nearly the same moment.
     fn both_clocks(&self) -> (i64, i64) {
-        let monotonic = || i64::try_from(self.clock.monotonic().as_millis()).unwrap_or(i64::MAX);
-        let mut before = monotonic();
+        let mut before = self.monotonic();
         let mut wall = self.clock.now().timestamp_millis();
         // On a busy machine the thread may wait between the two.
         for _ in 0..10 {
-            let after = monotonic();
+            let after = self.monotonic();
             if after - before < TOLERANCE / 20 {
                 break;
             }

@@ -242,7 +242,10 @@ pub(in crate::api) fn pause(operation: Operation<'_>) -> Operation<'_> {
 }
 
 pub(in crate::api) fn resume(operation: Operation<'_>) -> Operation<'_> {
-    operation.named(OPERATIONS, "resume_account", "Resume an account")
+    operation.named(OPERATIONS, "resume_account", "Resume an account").description(
+        "Ends a pause, a throttling and an open circuit breaker. Polls and fetches that the Platform \
+         postponed for more than a minute (`Retry-After`) are due at once.",
+    )
 }
 
 pub(in crate::api) fn accounts(operation: Operation<'_>) -> Operation<'_> {

@@ -13,17 +13,24 @@ use ferry_types::domain::{Timestamp, later, until};
 const POLL_SHARE: u32 = 4;
 
 impl Context<'_> {
-    /// The deadline gets one last poll, whatever the schedule says.
+    /// The poll that follows `polls` others, not before what the Platform asked for. The deadline gets one
+    /// last poll, whatever the schedule says.
     pub(super) fn next_poll(
         &self,
         polls: u32,
         age: Option<Duration>,
         deadline: Timestamp,
+        retry_after: Option<Duration>,
     ) -> NextStep {
-        let delay = self.poll_delay(polls, age);
+        let delay = self.poll_delay(polls, age).max(self.least_delay(retry_after));
         let left = until(self.now, deadline);
         let after = if left.is_zero() { delay } else { delay.min(left) };
         NextStep { kind: StepKind::Poll, after }
+    }
+
+    /// The part of a `Retry-After` that is trusted.
+    pub(super) fn least_delay(&self, retry_after: Option<Duration>) -> Duration {
+        retry_after.unwrap_or_default().min(self.policy.retry_after_max)
     }
 
     /// Delay before the next poll of a dataset that was pending at `age`, if that is known.

@@ -12,7 +12,7 @@ use super::uploads::*;
 use super::*;
 use crate::pipeline::collect::{Collected, after_collect};
 use crate::pipeline::policy::AmbiguousUpload;
-use ferry_types::domain::outcome::Content;
+use ferry_types::domain::outcome::{AcceptedUpload, Content};
 use ferry_types::domain::submission::{
     DeliveryResult, FEEDBACK_KEY, Lasting, State, SubmissionParts,
 };
@@ -41,6 +41,7 @@ fn context<'a>(submission: &'a Submission, now: i64, policy: &'a Policy) -> Cont
     Context {
         submission,
         name_mark: None,
+        store_lost_data: false,
         now: timestamp(now),
         policy,
         jitter: Jitter::for_claim(1, submission.id, 1),
@@ -69,11 +70,16 @@ fn after(
     response: Result<Status, PlatformError>,
 ) -> Transition {
     match kind {
-        StepKind::Upload => after_upload(context, response.map(|_| "token".to_owned())),
+        StepKind::Upload => after_upload(context, response.map(|_| accepted(None))),
         StepKind::Poll => after_poll(context, response),
         StepKind::Collect => after_collect(context, collected(response.map(drop))),
         StepKind::Deliver => after_delivery(context, &attempt(204, None)),
     }
+}
+
+fn accepted(retry_after: Option<u64>) -> AcceptedUpload {
+    let retry_after = retry_after.map(Duration::from_secs);
+    AcceptedUpload { processing_token: "token".to_owned(), retry_after }
 }
 
 fn attempt(status: u16, retry_after: Option<u64>) -> Attempt {

@@ -8,7 +8,7 @@ use crate::pipeline::payload::MissingPayloadError;
 use crate::pipeline::policy::AmbiguousUpload;
 use crate::pipeline::schedule::retry_delay;
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::outcome::PlatformError;
+use ferry_types::domain::outcome::{AcceptedUpload, PlatformError};
 use ferry_types::domain::submission::{Next, Outcome, Reason, ReasonCode, StepKind, Transition};
 
 /// Time for which nothing may be at the address of an upload before that counts as the rejection of one whose
@@ -18,16 +18,17 @@ pub(super) const WRONG_ADDRESS: Duration = Duration::from_mins(5);
 /// After `UploadData`.
 pub(in crate::pipeline) fn after_upload(
     context: &Context<'_>,
-    response: Result<String, PlatformError>,
+    response: Result<AcceptedUpload, PlatformError>,
 ) -> Transition {
     match response {
-        Ok(token) => {
+        Ok(AcceptedUpload { processing_token, retry_after }) => {
             let deadline = context.deadline_of_polls();
+            let next = context.next_poll(0, Some(Duration::ZERO), deadline, retry_after);
             Transition {
-                processing_token: Some(token),
+                processing_token: Some(processing_token),
                 processing: Some(context.uploaded()),
                 deadline: (deadline != context.submission.deadline).then_some(deadline),
-                ..succeeded(Next::Step(context.next_poll(0, Some(Duration::ZERO), deadline)))
+                ..succeeded(Next::Step(next))
             }
         }
         Err(error) if context.is_in_vain(&error) => {
@@ -141,7 +142,10 @@ impl Context<'_> {
         if self.submission.upload_ambiguous {
             return Some("an earlier upload may have arrived".to_owned());
         }
-        let by = self.name_mark?;
+        let Some(by) = self.name_mark else {
+            let lost = "the store lost data, and may have forgotten an upload";
+            return self.store_lost_data.then(|| lost.to_owned());
+        };
         Some(if by == self.submission.id {
             "an upload before the retry may have arrived".to_owned()
         } else {
@@ -171,11 +175,13 @@ impl Context<'_> {
     }
 
     /// True if the configuration permits to overwrite what may have arrived before. What a newer
-    /// submission has left is never overwritten with an older dataset.
+    /// submission has left is never overwritten with an older dataset, and a store that lost data may have
+    /// forgotten a newer one.
     fn may_permit(&self) -> bool {
         let is_newer = self.name_mark.is_some_and(|by| by > self.submission.id);
         self.policy.ambiguous_upload == AmbiguousUpload::Overwrite
             && self.ambiguity().is_some()
             && !is_newer
+            && !self.store_lost_data
     }
 }

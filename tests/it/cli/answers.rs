@@ -124,7 +124,7 @@ fn a_rejected_submission_says_what_to_do_next() {
     ---- stdout
     ---- stderr
     error: submission ID-1 is rejected and has no results: the Platform rejected the dataset with `completedwitherrors`; see its feedback (after SPAN, 1 poll)
-    hint: `ferry feedback ID-1` says why
+    hint: see why: `ferry feedback ID-1`
     ");
 }
 

@@ -26,7 +26,7 @@ impl Client {
     }
 
     pub(super) async fn upload(&self, upload: Upload<'_>) -> Result<String, PlatformError> {
-        Ok(self.0.upload(upload, &Unguarded).await?)
+        Ok(self.0.upload(upload, &Unguarded).await?.processing_token)
     }
 
     pub(super) async fn status(&self, token: &str) -> Result<Status, PlatformError> {

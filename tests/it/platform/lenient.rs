@@ -2,8 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Deref;
+use std::time::Duration;
 
 use async_compression::tokio::write as pack;
+use ferry::platform::Unguarded;
 use ferry_sim::Credentials;
 use ferry_types::domain::outcome::{Content, Status};
 use tokio::io::AsyncWriteExt;
@@ -118,6 +121,24 @@ async fn header_lines_that_curl_takes_cost_no_upload() {
     }
     let http_1_0 = format!("HTTP/1.0 200\r\nContent-Type: text/plain\r\n\r\n{TOKEN}");
     assert_eq!(raw(http_1_0).upload(upload("n")).await.as_deref(), Ok(TOKEN));
+}
+
+#[tokio::test]
+async fn a_time_to_ask_again_is_read_of_any_success() {
+    for (headers, expected) in [
+        ("Retry-After: 90\r\n", Some(Duration::from_secs(90))),
+        ("Retry-After: soon\r\n", None),
+        ("", None),
+        ("Retry-After: 100000\r\n", Some(Duration::from_secs(100_000))),
+    ] {
+        let response = raw(with_headers(headers, b"running")).status("t").await;
+        let status = "running".to_owned();
+        let pending = Status::Pending { status, known: true, retry_after: expected };
+        assert_eq!(response, Ok(pending), "{headers}");
+        let platform = raw(with_headers(headers, TOKEN.as_bytes()));
+        let accepted = platform.deref().upload(upload("n"), &Unguarded).await;
+        assert_eq!(accepted.expect("it is accepted").retry_after, expected, "{headers}");
+    }
 }
 
 #[tokio::test]
@@ -282,7 +303,8 @@ async fn texts_are_read_in_their_charset() {
     }
     let headers = "Content-Type: text/plain; charset=windows-1252\r\n";
     let response = raw(with_headers(headers, b"Gepr\xfcft")).status("t").await;
-    assert_eq!(response, Ok(Status::Pending { status: "gepr\u{fc}ft".into(), known: false }));
+    let status = "gepr\u{fc}ft".into();
+    assert_eq!(response, Ok(Status::Pending { status, known: false, retry_after: None }));
     let feedback = raw(with_headers("", b"2|M\xfcller|unknown")).feedback("t").await;
     let Content { content_type, bytes } = feedback.expect("feedback");
     assert_eq!(bytes, b"2|M\xfcller|unknown", "the Platform's own bytes");

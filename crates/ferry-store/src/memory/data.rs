@@ -9,17 +9,17 @@ use crate::fair::RoundRobin;
 use crate::shown::Shift;
 use crate::store_time::StoredTime;
 use crate::{
-    Accepted, ClaimId, Commit, Committed, Event, Lease, MOST_PROCESSES, NewSubmission, Payload,
-    Rescued, SILENT_LISTED, Standing, StoreError, StoredProcess,
+    Accepted, ClaimId, Commit, Committed, Event, Lease, MOST_PROCESSES, NewSubmission, POSTPONED,
+    Payload, Rescued, SILENT_LISTED, Standing, StoreError, StoredProcess,
 };
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, NameEffect, Ruled, SameName, State, Submission, SubmissionParts,
-    TimelineEntry,
+    IllegalTransitionError, NameEffect, Ruled, SameName, State, StepKind, Submission,
+    SubmissionParts, TimelineEntry,
 };
-use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, earlier, until};
+use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, earlier, later, until};
 
 /// The most lines of a timeline: its first, and the newest.
 const TIMELINE: usize = 200;
@@ -329,6 +329,24 @@ impl Data {
                 row.submission = parts.into();
             }
         }
+    }
+
+    /// Makes the polls and fetches of an account due that the Platform postponed; returns how many.
+    pub(super) fn bring_forward(&mut self, account: &str, now: Timestamp) -> usize {
+        let postponed = later(now, POSTPONED);
+        let is_postponed = |s: &Submission| {
+            s.account == account
+                && s.leased_until.is_none()
+                && matches!(s.step, Some(StepKind::Poll | StepKind::Collect))
+                && s.due_at.is_some_and(|due| due > postponed)
+        };
+        let mut moved = 0;
+        for row in self.rows.values_mut().filter(|row| is_postponed(&row.submission)) {
+            let parts = row.submission.clone().into_parts();
+            row.submission = SubmissionParts { due_at: Some(now), ..parts }.into();
+            moved += 1;
+        }
+        moved
     }
 
     pub(super) fn sweep(&mut self, retention: Duration, now: Timestamp) -> u64 {

@@ -184,6 +184,10 @@ impl Store for MemoryStore {
         self.change(|data, time| data.rescue(time.now)).map_err(illegal)
     }
 
+    async fn rescue_ended(&self) -> Result<Rescued, StoreError> {
+        Ok(Rescued::default())
+    }
+
     fn wakeups(&self) -> &Wakeups {
         &self.shared.wakeups
     }
@@ -270,10 +274,11 @@ impl Store for MemoryStore {
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
-        self.change(|data, _| {
+        self.change(|data, time| {
             let known = data.accounts.get_mut(account);
             let known = known.ok_or_else(|| StoreError::UnknownAccount(account.to_owned()))?;
-            Ok(known.health.resume())
+            let ended = known.health.resume();
+            Ok(data.bring_forward(account, time.now) > 0 || ended)
         })
     }
 

@@ -15,7 +15,7 @@ use ferry_types::clock::{Clock, SystemClock};
 const COMPARED: i64 = 10_000;
 
 /// A process on a machine that never compared the clocks cannot know if they stepped. So long it leaves
-/// that to others: a worker compares them three times per lease.
+/// that to others: a worker compares them once a second.
 const OTHERS: Duration = Duration::from_secs(6);
 
 impl RedisStore {

@@ -18,8 +18,9 @@ pub(super) fn read(after: u64, response: Value) -> Result<Events, RedisError> {
     let epoch = epochs.split(' ').next().unwrap_or_default().to_owned();
     let oldest = number(forgotten)?;
     let before = after.max(oldest);
-    let events = (before + 1..).zip(array(events)?);
-    let events = events.filter_map(|(cursor, line)| {
+    let events = (1..).zip(array(events)?);
+    let events = events.filter_map(|(n, line)| {
+        let cursor = before + n;
         let read = text(line).and_then(|line| event(cursor, &line));
         // A damaged event costs itself alone.
         read.inspect_err(|error| log_damaged(cursor, error)).ok()

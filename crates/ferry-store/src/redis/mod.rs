@@ -54,8 +54,8 @@ use super::compression::compute;
 use super::packing::{compress_all, compress_contents};
 use super::{
     Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
-    Events, Filter, Lease, Loss, NewSubmission, Page, Payload, Rescued, ServerState, Standing,
-    Stats, Store, StoreError, StoredProcesses, SubmissionDetail, Wakeups,
+    Events, Filter, Lease, Loss, NewSubmission, POSTPONED, Page, Payload, Rescued, ServerState,
+    Standing, Stats, Store, StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use connection::RedisConnection;
 use durable_writes::{Ack, DurableWrites};
@@ -275,6 +275,10 @@ impl Store for RedisStore {
         self.with_location(self.rescue_some().await)
     }
 
+    async fn rescue_ended(&self) -> Result<Rescued, StoreError> {
+        self.with_location(self.compare_clocks().await).map(|_| Rescued::default())
+    }
+
     fn wakeups(&self) -> &Wakeups {
         self.listen();
         &self.wakeups
@@ -369,10 +373,20 @@ impl Store for RedisStore {
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
         let script = &self.scripts.resume;
-        let response = self.run_durably(script, self.script_call(script).arg(account)).await;
-        match self.with_location(response.and_then(values::text))?.as_str() {
-            "unknown" => Err(StoreError::UnknownAccount(account.to_owned())),
-            ended => Ok(ended == "1"),
+        let mut changed = false;
+        loop {
+            let call = self.script_call(script).arg(account).duration(POSTPONED).arg(BATCH);
+            let response = self.run_durably(script, call).await.and_then(values::tuple);
+            let [known, ended, moved] = self.with_location(response)?;
+            if self.with_location(values::text(known))? == "unknown" {
+                return Err(StoreError::UnknownAccount(account.to_owned()));
+            }
+            let ended = self.with_location(values::number(ended))?;
+            let moved = self.with_location(values::number(moved))?;
+            changed |= ended + moved > 0;
+            if moved < u64::from(BATCH) {
+                return Ok(changed);
+            }
         }
     }
 

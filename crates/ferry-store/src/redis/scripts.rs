@@ -115,7 +115,7 @@ scripts! {
     processes READS "processes.lua" []
     read READS "read.lua" [RECORD SUBMISSION SHOW]
     renew WRITES "renew.lua" [RECORD]
-    resume WRITES "resume.lua" [HEALTH]
+    resume WRITES "resume.lua" [RECORD SUBMISSION HEALTH]
     save WRITES "save.lua" [RECORD SUBMISSION]
     stats READS "stats.lua" []
     stray WRITES "stray.lua" [RECORD SUBMISSION]

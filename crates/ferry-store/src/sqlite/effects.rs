@@ -36,6 +36,11 @@ impl Effects {
         self.time.now
     }
 
+    /// The same at an earlier time by the monotonic clock.
+    pub(super) fn at_monotonic(&self, millis: i64) -> Timestamp {
+        self.time.at_monotonic(millis)
+    }
+
     /// Milliseconds by which the wall clock is ahead of it.
     pub(super) fn offset(&self) -> i64 {
         self.time.offset

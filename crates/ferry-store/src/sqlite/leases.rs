@@ -151,14 +151,18 @@ pub(super) fn release(
     }
 }
 
-/// Looks for leases that ran out, and for those of processes that have ended.
+/// Looks for leases of processes that have ended, and for those that had expired at a time.
 pub(super) fn rescue(
     connection: &Connection,
     effects: &mut Effects,
     ended: &[EndedProcess],
+    expired: Option<Timestamp>,
 ) -> Result<Rescued, SqliteError> {
     let now = effects.now();
-    let mut lost = leased(connection, effects, "s.leased_until < ?2", &millis(now))?;
+    let mut lost = match expired {
+        Some(at) => leased(connection, effects, "s.leased_until < ?2", &millis(at))?,
+        None => Vec::new(),
+    };
     for process in ended {
         let of_process = "s.leased_until IS NOT NULL AND substr(s.claimed_by, 1, 16) = ?2";
         lost.extend(leased(connection, effects, of_process, &process.name)?);

@@ -223,6 +223,21 @@ impl SqliteStore {
             .await?;
         self.get(id).await?.ok_or(StoreError::NotFound(id))
     }
+
+    /// Rescues the steps of processes that have ended, and those whose lease had expired at a monotonic time.
+    async fn rescue_lost(&self, expired: Option<i64>) -> Result<Rescued, StoreError> {
+        let process_locks = self.process_locks.clone();
+        let rescue = move |connection: &Connection, effects: &mut Effects| {
+            let ended = process_locks.ended();
+            let expired = expired.map(|millis| effects.at_monotonic(millis));
+            Ok((leases::rescue(connection, effects, &ended, expired)?, ended))
+        };
+        let (rescued, ended) = self.writer.write(rescue).await?;
+        if rescued == Rescued::default() {
+            ended.into_iter().for_each(EndedProcess::forget);
+        }
+        Ok(rescued)
+    }
 }
 
 fn location(path: &Path) -> String {
@@ -295,20 +310,11 @@ impl Store for SqliteStore {
     }
 
     async fn rescue(&self) -> Result<Rescued, StoreError> {
-        let process_locks = self.process_locks.clone();
-        let rescue = move |connection: &Connection, effects: &mut Effects| {
-            let ended = process_locks.ended();
-            Ok((leases::rescue(connection, effects, &ended)?, ended))
-        };
-        let (rescued, ended) = self.writer.write(rescue).await?;
-        if rescued == Rescued::default() {
-            ended.into_iter().for_each(EndedProcess::forget);
-        }
-        Ok(rescued)
+        self.rescue_lost(Some(self.clock.monotonic())).await
     }
 
-    fn notices_ended_processes(&self) -> bool {
-        true
+    async fn rescue_ended(&self) -> Result<Rescued, StoreError> {
+        self.rescue_lost(None).await
     }
 
     fn wakeups(&self) -> &Wakeups {
@@ -397,10 +403,18 @@ impl Store for SqliteStore {
     }
 
     async fn resume(&self, account: &str) -> Result<bool, StoreError> {
-        let account = account.to_owned();
-        self.writer
-            .write(move |connection, effects| operator::resume(connection, effects, &account))
-            .await
+        let mut changed = false;
+        loop {
+            let account = account.to_owned();
+            let resume = move |connection: &Connection, effects: &mut Effects| {
+                operator::resume(connection, effects, &account)
+            };
+            let resumed = self.writer.write(resume).await?;
+            changed |= resumed.changed;
+            if !resumed.is_partial {
+                return Ok(changed);
+            }
+        }
     }
 
     async fn operate(

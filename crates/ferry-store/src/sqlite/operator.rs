@@ -8,13 +8,13 @@ use super::effects::Effects;
 use super::error::SqliteError;
 use super::health;
 use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, value};
-use crate::StoreError;
 use crate::cold::Cold;
-use ferry_types::domain::SubmissionId;
+use crate::{POSTPONED, StoreError};
 use ferry_types::domain::submission::{SameName, State, Submission};
+use ferry_types::domain::{SubmissionId, later};
 
-/// Removed in one call.
-const SWEPT: i64 = 200;
+/// Removed, or brought forward, in one call.
+const BATCH: usize = 200;
 
 pub(super) fn pause(
     connection: &Connection,
@@ -26,17 +26,36 @@ pub(super) fn pause(
     health::save(connection, account, &health)
 }
 
+/// Effect of a resumption.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resumed {
+    /// True if there was a pause, a throttling, an open breaker or a postponed step.
+    pub(super) changed: bool,
+    /// True if there may be more postponed steps than those that are due now.
+    pub(super) is_partial: bool,
+}
+
 pub(super) fn resume(
     connection: &Connection,
     effects: &mut Effects,
     account: &str,
-) -> Result<bool, SqliteError> {
+) -> Result<Resumed, SqliteError> {
     let mut health = health::load(connection, account)?
         .ok_or_else(|| SqliteError::Store(StoreError::UnknownAccount(account.to_owned())))?;
-    let changed = health.resume();
+    let ended = health.resume();
     health::save(connection, account, &health)?;
+    let now = effects.now();
+    let mut statement = connection.prepare_cached(
+        "UPDATE submissions SET due_at = ?2 WHERE seq IN (
+             SELECT seq FROM submissions INDEXED BY ready
+             WHERE step IN ('poll', 'collect') AND account = ?1 AND priority IN (0, 1, 2)
+                 AND due_at > ?3 AND leased_until IS NULL AND has_predecessor = 0
+             LIMIT ?4)",
+    )?;
+    let postponed = millis(later(now, POSTPONED));
+    let moved = statement.execute(params![account, millis(now), postponed, BATCH as i64])?;
     effects.wake_all();
-    Ok(changed)
+    Ok(Resumed { changed: ended || moved > 0, is_partial: moved == BATCH })
 }
 
 /// The other submissions of a record's name that a retry has to know of.
@@ -120,7 +139,7 @@ pub(super) fn sweep(
          ORDER BY finished_at LIMIT ?2",
     )?;
     let old: Vec<Old> =
-        statement.query_map(params![before, SWEPT], Old::read)?.collect::<Result<_, _>>()?;
+        statement.query_map(params![before, BATCH as i64], Old::read)?.collect::<Result<_, _>>()?;
     let mut label = connection.prepare_cached(
         "DELETE FROM labels WHERE account = ?1 AND key = ?2 AND value = ?3 AND submission = ?4",
     )?;

@@ -1,8 +1,9 @@
 //! No account waits for another one's backlog, and blocked accounts yield nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use ferry_store::{Claim, Filter, NewSubmission, StoreError};
+use ferry_store::{Claim, Filter, NewSubmission, POSTPONED, StoreError};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::account::{BlockReason, Health, Signal};
 use ferry_types::domain::later;
@@ -260,6 +261,39 @@ pub(super) async fn a_resumption_ends_a_throttling_and_an_open_breaker(subject: 
     assert!(subject.store.resume("a").await.unwrap());
     assert_eq!(subject.account("a").await.health, Health::default());
     assert_eq!(subject.claim(StepKind::Upload, 10).await.len(), 2);
+}
+
+pub(super) async fn a_resumption_brings_forward_what_the_platform_postponed(subject: Subject) {
+    let hour = Duration::from_hours(1);
+    let postponed: Vec<_> = subject.accept_all(many("a", 500)).await;
+    let soon = subject.accept(on("a", new("soon"))).await;
+    let elsewhere = subject.accept(on("b", new("elsewhere"))).await;
+    for claim in subject.claim(StepKind::Upload, 502).await {
+        let after = if claim.lease.id == soon { POSTPONED } else { hour };
+        subject.commit(&claim, t::uploaded(after)).await;
+    }
+    let start = subject.wall_clock() + hour;
+    let later = NewSubmission { not_before: Some(start), ..on("a", new("later")) };
+    let later = subject.accept(later).await;
+    subject.assert_nothing_due(StepKind::Poll).await;
+
+    assert!(subject.store.resume("a").await.unwrap());
+    let mut due = ids(&subject.claim(StepKind::Poll, 1000).await);
+    due.sort_unstable();
+    assert_eq!(due, postponed, "and not `{soon}`, `{elsewhere}` or `{later}`");
+    subject.assert_nothing_due(StepKind::Upload).await;
+    assert!(!subject.store.resume("a").await.unwrap(), "nothing is postponed any more");
+}
+
+pub(super) async fn a_resumption_brings_forward_the_fetch_of_results(subject: Subject) {
+    let id = subject.accept(new("x")).await;
+    subject.bring_to(State::Collecting).await;
+    let claim = subject.claim_one(StepKind::Collect).await;
+    let hour = Duration::from_hours(1);
+    subject.commit(&claim, t::continues_with(StepKind::Collect, hour)).await;
+    subject.assert_nothing_due(StepKind::Collect).await;
+    assert!(subject.store.resume("main").await.unwrap());
+    assert_eq!(subject.claim_one(StepKind::Collect).await.lease.id, id);
 }
 
 pub(super) async fn the_next_step_is_the_earliest_of_all_accounts(subject: Subject) {

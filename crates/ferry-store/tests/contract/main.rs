@@ -113,6 +113,8 @@ macro_rules! fulfilled_by {
                     an_endpoint_that_always_throttles_does_not_starve_another
                     denied_credentials_pause_the_account
                     a_resumption_ends_a_throttling_and_an_open_breaker
+                    a_resumption_brings_forward_what_the_platform_postponed
+                    a_resumption_brings_forward_the_fetch_of_results
                     the_next_step_is_the_earliest_of_all_accounts
                 }
                 limits {

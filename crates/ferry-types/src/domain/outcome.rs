@@ -6,6 +6,15 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The response to an upload that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedUpload {
+    /// Names the dataset in later requests.
+    pub processing_token: String,
+    /// Minimum delay before the first poll, if the Platform named one.
+    pub retry_after: Option<Duration>,
+}
+
 /// The response to a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
@@ -17,6 +26,8 @@ pub enum Status {
         status: String,
         /// True if the configuration lists it as pending.
         known: bool,
+        /// Minimum delay before the next poll, if the Platform named one.
+        retry_after: Option<Duration>,
     },
     /// The Platform decided against the dataset: the feedback says why.
     Failed {
@@ -127,4 +138,11 @@ pub enum PlatformError {
         /// The configured limit.
         limit: u64,
     },
+}
+
+impl PlatformError {
+    /// True of the rejection of an upload, which may be about one that arrived before.
+    pub fn may_be_about_another(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::WrongAddress { .. })
+    }
 }

@@ -33,8 +33,23 @@ fn ambiguous(before: Before, parts: &SubmissionParts) -> (Submission, Option<Sub
     (parts.into(), mark)
 }
 
-fn rejection(status: u16, words: &str) -> Result<String, PlatformError> {
+fn rejection(status: u16, words: &str) -> Result<AcceptedUpload, PlatformError> {
     Err(PlatformError::Rejected { status, words: words.to_owned() })
+}
+
+#[test]
+fn a_rejection_while_the_store_has_lost_data_is_held_and_overwrites_nothing() {
+    for ambiguous_upload in [AmbiguousUpload::Hold, AmbiguousUpload::Overwrite] {
+        let policy = Policy { ambiguous_upload, ..Policy::default() };
+        let submission = of(&submission(State::Uploading));
+        let context = Context { store_lost_data: true, ..context(&submission, 0, &policy) };
+        for status in [400, 409, 413, 422] {
+            let transition = after_upload(&context, rejection(status, "belegt"));
+            assert_eq!(transition.next, Next::Held, "{status}");
+            let text = transition.reason.unwrap().text;
+            assert!(text.starts_with("the store lost data"), "{text}");
+        }
+    }
 }
 
 #[test]

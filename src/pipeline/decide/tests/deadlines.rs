@@ -41,21 +41,23 @@ fn no_upload_begins_after_its_deadline() {
 fn a_late_upload_is_polled_for_a_quarter_of_its_time() {
     let policy = Policy::default();
     let submission = of(&submission(State::Uploading));
-    let accepted = |now| after_upload(&context(&submission, now, &policy), Ok("token".to_owned()));
+    let accepted =
+        |now| after_upload(&context(&submission, now, &policy), Ok(super::accepted(None)));
     assert_eq!(accepted(0).deadline, None);
     assert_eq!(accepted(DEADLINE * 3 / 4).deadline, None);
     let late = accepted(DEADLINE - 1);
     assert_eq!(late.deadline, Some(timestamp(DEADLINE - 1 + DEADLINE / 4)));
     assert!(late.delay().unwrap() > Duration::from_millis(1), "by the new deadline");
     let retried = Policy { deadline: Duration::from_secs(100), ..Policy::default() };
-    let late = after_upload(&context(&submission, DEADLINE, &retried), Ok("token".to_owned()));
+    let late = after_upload(&context(&submission, DEADLINE, &retried), Ok(super::accepted(None)));
     assert_eq!(late.deadline, Some(timestamp(DEADLINE + 25_000)), "at most of the setting");
 }
 
 #[test]
 fn the_last_poll_comes_at_the_deadline() {
     let (submission, policy) = (submission(State::Processing).into(), Policy::default());
-    let pending = || Ok(Status::Pending { status: "running".into(), known: true });
+    let pending =
+        || Ok(Status::Pending { status: "running".into(), known: true, retry_after: None });
     let before = after_poll(&context(&submission, DEADLINE - 100, &policy), pending());
     assert_eq!(before.delay().unwrap(), Duration::from_millis(100));
     let at = after_poll(&context(&of(&submission), DEADLINE, &policy), pending());

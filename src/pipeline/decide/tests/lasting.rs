@@ -98,7 +98,7 @@ fn a_step_that_succeeds_ends_the_time() {
     (parts.lasting, parts.deadline) =
         (Lasting { weight: 1, waited_ms: 10 * MINUTE as u64 }, timestamp(day));
     let now = 10 * MINUTE;
-    let pending = Status::Pending { status: "running".into(), known: true };
+    let pending = Status::Pending { status: "running".into(), known: true, retry_after: None };
     for response in [Ok(pending), Ok(Status::Done)] {
         let submission = of(&parts);
         let transition = after_poll(&context(&submission, now, &policy), response);

@@ -26,7 +26,12 @@ fn uploaded() -> SubmissionParts {
 }
 
 fn pending() -> Status {
-    Status::Pending { status: "running".into(), known: true }
+    pending_for(None)
+}
+
+fn pending_for(retry_after: Option<u64>) -> Status {
+    let retry_after = retry_after.map(Duration::from_secs);
+    Status::Pending { status: "running".into(), known: true, retry_after }
 }
 
 fn seconds(transition: &Transition) -> u64 {
@@ -67,12 +72,33 @@ fn an_upload_is_first_polled_by_the_estimate() {
     let submission = of(&submission(State::Uploading));
     let context =
         Context { schedule: Some(&schedule), ..context(&submission, 7 * SECOND, &policy) };
-    let transition = after_upload(&context, Ok("token".into()));
+    let transition = after_upload(&context, Ok(accepted(None)));
     assert!(seconds(&transition) > 2, "{transition:?}");
     let processing = transition.processing.unwrap();
     assert_eq!((processing.uploaded_ms, processing.pending_ms), (Some(7000), None));
     let usual = Duration::from_millis(processing.usual_ms.unwrap());
     assert_eq!(usual.as_secs(), schedule.usual().as_secs());
+}
+
+#[test]
+fn a_poll_waits_as_long_as_the_platform_asked_for_within_the_limit_and_the_deadline() {
+    let policy = Policy::default();
+    let (parts, limit) = (uploaded(), policy.retry_after_max.as_secs());
+    let wait = |deadline: i64, retry_after| {
+        let parts = SubmissionParts { deadline: timestamp(deadline * SECOND), ..parts.clone() };
+        let submission = of(&parts);
+        let context = context(&submission, 20 * SECOND, &policy);
+        let polled = after_poll(&context, Ok(pending_for(retry_after)));
+        let uploaded = after_upload(&context, Ok(accepted(retry_after)));
+        [seconds(&polled), seconds(&uploaded)]
+    };
+    let late = 48 * 3600;
+    assert_eq!(wait(late, Some(600)), [600; 2]);
+    assert_eq!(wait(late, Some(1_000_000)), [limit; 2]);
+    let own = wait(late, None);
+    assert!(own[0] <= 60 && own[1] <= 60, "{own:?}");
+    assert_eq!(wait(late, Some(0)), own);
+    assert_eq!(wait(320, Some(600))[0], 300, "the deadline gets a poll");
 }
 
 #[test]

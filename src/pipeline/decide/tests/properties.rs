@@ -33,7 +33,10 @@ fn response() -> impl Strategy<Value = Result<Status, PlatformError>> {
     prop_oneof![
         Just(Ok(Status::Done)),
         Just(Ok(Status::Failed { status: "failed".into() })),
-        any::<bool>().prop_map(|known| Ok(Status::Pending { status: "running".into(), known })),
+        (any::<bool>(), option::of(0_u64..100_000)).prop_map(|(known, millis)| {
+            let retry_after = millis.map(Duration::from_millis);
+            Ok(Status::Pending { status: "running".into(), known, retry_after })
+        }),
         error().prop_map(Err),
     ]
 }
@@ -100,7 +103,7 @@ proptest! {
         .into();
         let transition = after_upload(&context(&submission, now, &policy), Err(error));
         prop_assert!(transition.upload_ambiguous);
-        let accepted = after_upload(&context(&submission, now, &policy), Ok("token".to_owned()));
+        let accepted = after_upload(&context(&submission, now, &policy), Ok(super::accepted(None)));
         prop_assert!(!accepted.upload_ambiguous);
     }
 
