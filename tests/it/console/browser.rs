@@ -87,7 +87,7 @@ impl Browser {
         let client: Client = client();
         let builder = WebDriver::builder(url, capabilities).client(client);
         let driver = builder.connect().await.expect("Chromium starts");
-        driver.set_script_timeout(Duration::from_mins(1)).await.unwrap();
+        driver.set_script_timeout(Duration::from_secs(110)).await.unwrap();
         let (driver, port) = (ManuallyDrop::new(driver), shared.port);
         Self { driver, port, _folder: folder, _shared: shared, _slot: slot }
     }
