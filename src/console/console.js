@@ -54,10 +54,10 @@ setInterval(() => {
   for (const time of over) time.dataset.over = '';
 }, 1000);
 
-// One who works in a region is not disturbed.
+// One who works in a region, or just presses a button of it, is not disturbed.
 const isStill = document.querySelector('[data-still]') !== null;
 const isBusy = (region) =>
-  region.contains(document.activeElement) || region.querySelector('details[open]') !== null;
+  region.contains(document.activeElement) || region.querySelector('details[open], :active') !== null;
 
 // A region that could not be replaced, because someone works in it.
 let isBehind = false;
