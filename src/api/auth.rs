@@ -39,7 +39,7 @@ pub(super) fn local(request: &Request) -> Result<Caller, ApiError> {
     }
     if let Some(name) = proxy_header(headers) {
         return foreign(&format!(
-            "this server has no keys, and so answers nothing that came through a proxy, as the header \
+            "this server has no keys, and so accepts nothing that came through a proxy, as the header \
              `{name}` shows"
         ));
     }

@@ -38,8 +38,8 @@ impl Contact {
         self.spell = None;
     }
 
-    /// True if it has lasted for a lease: whoever renewed none of its leases meanwhile is lost, and did not
-    /// wait for the store as this process did.
+    /// True if it has lasted for a lease: a worker that renewed none of its leases meanwhile is lost, and did
+    /// not wait for the store as this process did.
     pub(super) fn lasts(&self, now: MonotonicTime) -> bool {
         self.unbroken(now).is_some_and(|spell| now.since(spell.first) >= self.lease)
     }

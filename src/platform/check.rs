@@ -44,7 +44,7 @@ pub(super) fn may_be_of_any_path(response: &PlatformResponse, words: &StatusMap)
     }
 }
 
-/// Any server may answer with a word: it has to be one that the configuration knows.
+/// Any server may respond with a word: it has to be one that the configuration knows.
 fn is_known_status(response: &PlatformResponse, words: &StatusMap) -> bool {
     status_word(&response.text(), words).is_some_and(|word| words.knows(&word))
 }

@@ -65,8 +65,8 @@ impl StatusMap {
     }
 }
 
-/// What stands before the first mark, and before the first blank that a digit follows, where there is a digit
-/// behind it.
+/// The beginnings of a status before its first mark, and before the first blank that a digit follows, where
+/// there is a digit behind them.
 fn phrases(status: &str) -> impl Iterator<Item = &str> {
     let is_of_phrase = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_-".contains(c);
     let is_digit = |c: char| c.is_ascii_digit();
