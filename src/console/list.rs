@@ -60,6 +60,8 @@ pub(crate) struct Filters {
     pub(crate) webhook: String,
     /// Reason to wait.
     pub(crate) waiting_for: String,
+    /// Filters that the form has no field for: further labels and accounts, and whose revisions are listed.
+    pub(crate) others: Vec<(&'static str, String)>,
     /// True of a page that continues an earlier one.
     pub(crate) is_continued: bool,
 }
@@ -77,7 +79,9 @@ impl Filters {
             ("webhook", &self.webhook),
             ("waiting_for", &self.waiting_for),
         ];
-        states.chain(fields.into_iter().filter(|(_, value)| !value.is_empty())).collect()
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        let others = self.others.iter().map(|(name, value)| (*name, &**value));
+        states.chain(fields).chain(others).collect()
     }
 
     /// The path of the page with these filters, which continues at `cursor`.

@@ -67,9 +67,18 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
             "waiting_for" => Some(&mut filters.waiting_for),
             _ => None,
         };
-        if let Some(field) = field {
-            field.clone_from(&value);
-        }
+        // A further label or account counts too: none may be lost on the way to an act on all that match.
+        let other = match (&*name, field) {
+            ("revision_of", _) => Some("revision_of"),
+            ("label", Some(field)) if !field.is_empty() => Some("label"),
+            ("account", Some(field)) if !field.is_empty() => Some("account"),
+            (_, Some(field)) => {
+                field.clone_from(&value);
+                None
+            }
+            (_, None) => None,
+        };
+        filters.others.extend(other.map(|name| (name, value.clone())));
         if name == "state" {
             filters.states.extend(value.parse::<SubmissionState>());
         }
@@ -178,4 +187,28 @@ pub(in crate::api) async fn feedback(
     let view = SubmissionView::new(found.submission, found.waiting_for);
     let shown = page(&FeedbackPage::new(reader.frame().of("Submissions"), &view, &items));
     Ok(Reserved(Some(memory), shown).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filter_of_a_list_is_one_of_its_links_and_acts() {
+        let pairs = [
+            ("label", "a=1"),
+            ("account", "north"),
+            ("label", "b=2"),
+            ("account", "south"),
+            ("name", "march"),
+            ("revision_of", "01M8"),
+        ];
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let (filters, _) = filters(pairs.into_iter().map(owned).collect());
+        let mut fields = filters.fields();
+        fields.sort_unstable();
+        let mut expected = pairs;
+        expected.sort_unstable();
+        assert_eq!(fields, expected);
+    }
 }
