@@ -33,7 +33,7 @@ pub(super) fn json_object_within<T: DeserializeOwned>(
     body: &[u8],
     most: usize,
 ) -> Result<T, ApiError> {
-    let body = without_bom(body);
+    let body = without_bom(utf8("the body", body)?.as_bytes());
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::invalid("the body: expected a JSON object"));
     }
@@ -43,6 +43,17 @@ pub(super) fn json_object_within<T: DeserializeOwned>(
 /// Reads JSON of at most `most` values.
 pub(super) fn json_within<T: DeserializeOwned>(text: &[u8], most: usize) -> Result<T, ApiError> {
     from_json_within(text, most).map_err(|error| ApiError::invalid(format!("the body: {error}")))
+}
+
+/// The text of bytes that must be UTF-8; `what` names them in the error.
+pub(super) fn utf8<'a>(what: &str, bytes: &'a [u8]) -> Result<&'a str, ApiError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+        ApiError::invalid(match error.valid_up_to() {
+            _ if is_utf16 => format!("{what} is UTF-16: expected UTF-8"),
+            valid => format!("{what} is not UTF-8 from byte {valid} on"),
+        })
+    })
 }
 
 /// `text` without the byte order mark that some programs put before JSON.

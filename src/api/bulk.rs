@@ -13,6 +13,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::body::utf8;
 use super::caller::Caller;
 use super::capacity::Reservation;
 use super::encoding::{Decoded, Encoding};
@@ -218,8 +219,7 @@ impl Receiver {
             let mut room = BATCH_PROBLEMS;
             let one = |(_, line): (u64, BulkLine)| {
                 let bytes = line.0?;
-                let text = std::str::from_utf8(&bytes)
-                    .map_err(|_| ApiError::invalid("the line is not UTF-8"))?;
+                let text = utf8("the line", &bytes)?;
                 let mut request = SubmissionRequest::from_json(text).map_err(ApiError::invalid)?;
                 request.account = caller.account_for(request.account)?;
                 let prepared = shared.parts.intake.prepare(request, &SourceLabels::default());

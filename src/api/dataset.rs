@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::body::{json_object, receive};
+use super::body::{json_object, receive, utf8};
 use super::body_memory::MemoryPermit;
 use super::encoding::Encoding;
 use super::error::ApiError;
@@ -274,7 +274,7 @@ impl<T: DatasetRequest> Dataset<T> {
     /// Reads the request, and the span that it belongs to.
     pub(super) fn read(self) -> Result<(T, Option<TraceParent>), ReadError> {
         let mut request = match self.content {
-            Content::Json(body) => T::from_json(text(&body)?)?,
+            Content::Json(body) => T::from_json(utf8("the body", &body)?)?,
             Content::Fields(mut parts) => {
                 let fields =
                     read(std::mem::take(&mut parts.others)).map_err(PairError::of_field)?;
@@ -415,10 +415,4 @@ fn one_key(header: Option<String>, body: Option<String>) -> Result<Option<String
         }
         (header, body) => Ok(header.or(body)),
     }
-}
-
-fn text(body: &[u8]) -> Result<&str, ApiError> {
-    std::str::from_utf8(body).map_err(|error| {
-        ApiError::invalid(format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
-    })
 }

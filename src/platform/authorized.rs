@@ -125,12 +125,14 @@ impl AuthorizedRequests {
         expected: Option<MonotonicTime>,
     ) -> PlatformError {
         let (endpoint, status) = (response.endpoint, response.status);
-        let words = match response.shown(&self.exchange.scrubber, rows) {
+        let scrubber = &self.exchange.scrubber;
+        let words = match response.shown(scrubber, rows) {
             _ if response.body.is_empty() => String::new(),
             shown => format!(": {shown}"),
         };
-        let remark = self.secrets.remark();
-        let what = format!("{endpoint}: access denied ({}){words}{remark}", status.as_u16());
+        let (challenge, remark) = (response.challenge(scrubber), self.secrets.remark());
+        let status_code = status.as_u16();
+        let what = format!("{endpoint}: access denied ({status_code}){words}{challenge}{remark}");
         // That a token is denied may pass; a fresh one that may do too little stays so.
         if status == StatusCode::FORBIDDEN && response.denies_credentials() {
             return PlatformError::Credentials(what);

@@ -18,6 +18,9 @@ const LARGEST_WINDOW: u32 = 23;
 /// Maximum number of members that are looked at where something else follows them.
 const MAX_MEMBERS: usize = 1000;
 
+/// Length of the checksum and the size that end a gzip member.
+const GZIP_TRAILER: usize = 8;
+
 /// Bytes that are decoded before other tasks get their turn.
 const PIECE: usize = 64 << 10;
 
@@ -173,9 +176,38 @@ async fn attempt(coding: Coding, body: &[u8], limit: u64) -> (Decoded, bool) {
         End::Broken(_) => false,
     };
     let has_members = matches!(coding, Coding::Gzip | Coding::Zstd);
-    let padded =
+    let mut padded =
         if has_members && !is_whole { whole_members(coding, body, limit).await } else { None };
+    if coding == Coding::Gzip && !is_whole && padded.is_none() {
+        padded = without_trailer(body, limit).await;
+    }
     padded.map_or((decoded, is_whole), |padded| (padded, true))
+}
+
+/// The data of a gzip member whose end is there, but not all of the checksum behind it: curl reads it, too.
+async fn without_trailer(body: &[u8], limit: u64) -> Option<Decoded> {
+    let (decoded, rest) = decode_one(Coding::Deflate, gzip_data(body)?, limit, false).await;
+    let is_read = match decoded.end {
+        End::Complete => rest.len() < GZIP_TRAILER,
+        End::TooLarge => true,
+        End::Broken(_) => false,
+    };
+    is_read.then_some(decoded)
+}
+
+/// The data behind the header of a gzip member (RFC 1952 §2.3).
+fn gzip_data(body: &[u8]) -> Option<&[u8]> {
+    let (header, mut rest) = body.split_first_chunk::<10>()?;
+    let has = |flag: u8| header[3] & flag != 0;
+    if has(4) {
+        let (length, fields) = rest.split_first_chunk::<2>()?;
+        rest = fields.get(usize::from(u16::from_le_bytes(*length))..)?;
+    }
+    // The name of a file, and a comment.
+    for _ in [8, 16].into_iter().filter(|flag| has(*flag)) {
+        rest = &rest[memchr::memchr(0, rest)? + 1..];
+    }
+    if has(2) { rest.get(2..) } else { Some(rest) }
 }
 
 /// The members at the beginning of `body`, if something else follows them.

@@ -183,6 +183,13 @@ impl PlatformResponse {
         })
     }
 
+    /// The challenge of a denial, behind a semicolon; nothing if it has none.
+    pub(super) fn challenge(&self, scrubber: &Scrubber) -> String {
+        let Some(challenge) = self.headers.get(WWW_AUTHENTICATE) else { return String::new() };
+        let challenge = String::from_utf8_lossy(challenge.as_bytes());
+        format!("; `WWW-Authenticate: {}`", scrubber.clean(&challenge, &[], SHOWN))
+    }
+
     /// True if the response blames the credentials: by an error of OAuth in JSON, or
     /// by a bearer challenge that names one. Proxies and filters respond 401 and 403 without.
     pub(super) fn denies_credentials(&self) -> bool {

@@ -46,12 +46,25 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
         Read::Members(members) => members,
         Read::Other => return last_line(text, words),
     };
-    let known: Vec<&Member> = members.iter().filter(|m| words.knows(&m.value)).collect();
-    let named: Vec<&Member> = members.iter().filter(|m| m.name == "status").collect();
-    let is_state = |m: &&Member| m.name == "state" && words.knows(&m.value);
-    let state: Vec<&Member> = members.iter().filter(is_state).collect();
     // What a member named like an error says is said of the request and not of the dataset.
     let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
+    // Members that say the same count as one.
+    let different = |fits: &dyn Fn(&Member) -> bool| {
+        let mut found: Vec<&Member> = Vec::new();
+        for member in members.iter().filter(|m| fits(m)) {
+            let says_the_same = |other: &&Member| {
+                member.value.eq_ignore_ascii_case(&other.value)
+                    && speaks_of_error(member) == speaks_of_error(other)
+            };
+            if !found.iter().any(says_the_same) {
+                found.push(member);
+            }
+        }
+        found
+    };
+    let known = different(&|m| words.knows(&m.value));
+    let named = different(&|m| m.name == "status");
+    let state = different(&|m| m.name == "state" && words.knows(&m.value));
     let found = match (named.as_slice(), known.as_slice()) {
         ([named], _) if words.knows(&named.value) => named,
         ([], _) if let [state] = state.as_slice() => state,
@@ -181,12 +194,18 @@ fn read(text: &str) -> Read {
 
 /// `text` without blanks, invisible characters and quotes of other kinds than JSON has around it.
 fn unquoted(text: &str) -> &str {
-    const QUOTES: [(char, char); 4] =
-        [('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];
+    const QUOTES: [(&str, &str); 6] = [
+        ("'", "'"),
+        ("`", "`"),
+        ("\u{201c}", "\u{201d}"),
+        ("\u{2018}", "\u{2019}"),
+        ("&quot;", "&quot;"),
+        ("&#34;", "&#34;"),
+    ];
     let text = bare(text);
     let inner = QUOTES.into_iter().find_map(|(open, close)| {
         let inner = text.strip_prefix(open)?.strip_suffix(close)?;
-        Some(bare(inner)).filter(|inner| !inner.contains([open, close]))
+        Some(bare(inner)).filter(|inner| !inner.contains(open) && !inner.contains(close))
     });
     inner.unwrap_or(text)
 }
@@ -285,6 +304,9 @@ mod tests {
             r#"/**/cb("Processing")"#,
             "<a><b/><b>Processing</b></a>",
             "'Processing'",
+            "&quot;Processing&quot;",
+            r#"{"phase":"Processing","stage":"processing"}"#,
+            r#"{"status":"Processing","job":{"status":"PROCESSING"}}"#,
             "{status: 'Processing',}",
             "status: Processing",
             "code=0&status=Processing",
@@ -309,6 +331,8 @@ mod tests {
         for text in [
             r#"{"oddly":"shaped"}"#,
             r#"{"error":"failed"}"#,
+            r#"{"error":"failed","result":"failed"}"#,
+            r#"{"error":"failed","message":"failed"}"#,
             r#"{"message":"error","code":5}"#,
             r#"{"state":"failed","status":"running","status_of":"x","Status ":"error"}"#,
             r#"{"state":"NY","code":5}"#,

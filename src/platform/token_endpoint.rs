@@ -137,13 +137,14 @@ impl TokenEndpoint {
             None if response.body.is_empty() => String::new(),
             None => response.shown(&self.exchange.scrubber, &[]),
         };
-        if response.denies_credentials() {
-            return no_token(status, &(words + &self.secrets.remark()));
-        }
+        let challenge = response.challenge(&self.exchange.scrubber);
         let words = if words.is_empty() { words } else { format!(": {words}") };
+        if response.denies_credentials() {
+            return no_token(status, &(words + &challenge + &self.secrets.remark()));
+        }
         match status {
             401 | 403 => {
-                let what = format!("{TOKEN}: access denied ({status}){words}");
+                let what = format!("{TOKEN}: access denied ({status}){words}{challenge}");
                 denied(&self.denials, self.monotonic.now(), what, None, PlatformError::Unsent)
             }
             200..300 => PlatformError::Unsent(format!(
@@ -186,8 +187,8 @@ fn without_tokens(text: &str) -> String {
     parts.collect()
 }
 
-/// The error of an account whose credentials the token endpoint denies, with the words of its response.
+/// The error of an account whose credentials the token endpoint denies, with the words of its
+/// response behind a colon.
 pub(crate) fn no_token(status: u16, words: &str) -> PlatformError {
-    let words = if words.is_empty() { String::new() } else { format!(": {words}") };
     PlatformError::Credentials(format!("{TOKEN}: no token for this account ({status}){words}"))
 }

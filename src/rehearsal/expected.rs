@@ -33,7 +33,7 @@ pub(super) fn expected(drill: Drill, queue: QueueNow<'_>, sim: &Sim) -> Vec<Expe
             vec![expect("as soon as the next attempt finds the name taken", queue.one_more_held())]
         }
         Drill::DeniedCredentials => {
-            let reason = paused_for(&no_token(401, "invalid_client"), queue.now);
+            let reason = paused_for(&no_token(401, ": invalid_client"), queue.now);
             vec![expect("at the next request", queue.blocked(BlockReason::Paused { reason }))]
         }
         Drill::RejectedRow => {

@@ -94,6 +94,17 @@ async fn a_byte_order_mark_before_json_is_accepted() {
 }
 
 #[tokio::test]
+async fn json_in_utf_16_is_named_as_such() {
+    let served = Served::idle(&[]).await;
+    let body: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for path in ["/v1/submissions", "/v1/validate", "/v1/accounts/default/pause"] {
+        let request = served.request(Method::POST, path).header("content-type", "application/json");
+        let problem = Answer::of(request.body(body.clone())).await.is(ProblemKind::InvalidRequest);
+        assert_eq!(problem.detail, "the body is UTF-16: expected UTF-8", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_counts_of_an_invalid_dataset_are_the_true_ones() {
     let served = Served::idle(&[]).await;
     let rows = "S,3/3/2025,9:00,03/03/2025,tomorrow\n".repeat(1500);

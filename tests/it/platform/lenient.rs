@@ -175,6 +175,18 @@ macro_rules! packed {
     }};
 }
 
+fn without_end(mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
+    bytes.truncate(bytes.len() - length);
+    bytes
+}
+
+/// A gzip member with an extra field, a name, a comment and a checksum in its header.
+fn named(member: &[u8]) -> Vec<u8> {
+    let mut header = member[..10].to_vec();
+    header[3] |= 2 | 4 | 8 | 16;
+    [&header, &b"\x02\x00xyname\0comment\0cc"[..], &member[10..]].concat()
+}
+
 /// The same bytes in every coding, with the header that says so.
 async fn in_every_coding(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let gzip = packed!(GzipEncoder, bytes);
@@ -182,7 +194,7 @@ async fn in_every_coding(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("gzip", gzip.clone()),
         ("x-gzip", gzip.clone()),
-        ("GZIP, identity", gzip),
+        ("GZIP, identity", gzip.clone()),
         ("deflate", packed!(ZlibEncoder, bytes)),
         ("deflate", packed!(DeflateEncoder, bytes)),
         ("br", packed!(BrotliEncoder, bytes)),
@@ -196,6 +208,9 @@ async fn in_every_coding(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("zstd", packed!(GzipEncoder, bytes)),
         ("gzip", packed!(GzipEncoder, &packed!(GzipEncoder, bytes))),
         ("gzip", [packed!(GzipEncoder, bytes), b"\r\n".to_vec()].concat()),
+        ("gzip", without_end(gzip.clone(), 8)),
+        ("gzip", without_end(gzip.clone(), 3)),
+        ("gzip", named(&without_end(gzip.clone(), 8))),
         ("gzip", [packed!(GzipEncoder, bytes), vec![0; 20], b"rest".to_vec()].concat()),
         ("gzip", [packed!(GzipEncoder, &bytes[..3]), packed!(GzipEncoder, &bytes[3..])].concat()),
         ("zstd", [packed!(ZstdEncoder, bytes), vec![0; 20]].concat()),

@@ -255,8 +255,13 @@ async fn a_filters_page_is_no_denial_of_credentials_until_it_lasts() {
         }
     }
     let challenge = ("www-authenticate", "Bearer realm=\"x\", error=\"insufficient_scope\"");
-    sim.script(Endpoint::Status, says_with(403, challenge, ""));
-    assert!(is_of_credentials(&platform.status("t").await));
+    for endpoint in [Endpoint::Token, Endpoint::Status] {
+        sim.script(endpoint, says_with(403, challenge, ""));
+        let response = strict(&sim).status("t").await;
+        assert!(is_of_credentials(&response), "{endpoint:?}: {response:?}");
+        let said = response.expect_err("a denial").to_string();
+        assert!(said.contains("(403); `WWW-Authenticate: Bearer realm"), "{said}");
+    }
     sim.script(Endpoint::Status, says(403, r#"{"error":"access_denied"}"#));
     assert!(is_of_credentials(&platform.status("t").await));
 }

@@ -1,6 +1,6 @@
 //! Reads the body of a feedback, in whatever of its known forms it comes. Knows no dataset.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::bounded_json::from_json_within;
 use crate::domain::lenient_json::read_json;
@@ -41,31 +41,73 @@ pub fn read(text: &str) -> Vec<RawItem> {
 
 fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    let mut value = read_json(text, MAX_VALUES);
-    if let Some(Value::Object(object)) = &mut value
-        && object.len() == 1
-        && let Some(only) = object.values().next().filter(|v| v.is_array() || v.is_string())
-    {
-        value = Some(only.clone());
-    }
-    match value {
+    match read_json(text, MAX_VALUES) {
         None if let Some(strings) = xml_strings(text) => of_items(&strings),
         Some(Value::Array(items)) => of_items(&items),
         Some(Value::String(inner)) if depth > 0 => unwrapped(&inner, depth - 1),
         Some(Value::Null) => Vec::new(),
         // A number may be a line of its own.
-        Some(Value::Object(_)) => vec![message(text)],
+        Some(Value::Object(object)) => match object.values().next() {
+            Some(Value::String(inner)) if object.len() == 1 && depth > 0 => {
+                unwrapped(inner, depth - 1)
+            }
+            _ => listed(&object).unwrap_or_else(|| vec![message(text)]),
+        },
         _ if text.starts_with(['<', '{', '[']) => vec![message(text)],
         _ => of_lines(text),
     }
 }
 
+/// The items of the only array of an object, behind the texts that stand beside it.
+fn listed(object: &Map<String, Value>) -> Option<Vec<RawItem>> {
+    let mut arrays = object.values().filter_map(Value::as_array);
+    let items = arrays.next().filter(|_| arrays.next().is_none())?;
+    if object.values().any(Value::is_object) {
+        return None;
+    }
+    let texts = object.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let texts = texts.map(|(name, text)| message(&format!("{name}: {text}")));
+    Some(bounded(texts.chain(items.iter().flat_map(of_value))))
+}
+
+/// Names of the members of a complaint that is an object, in lower case and letters only.
+const ROW: [&str; 5] = ["row", "rownumber", "line", "linenumber", "index"];
+const VALUE: [&str; 3] = ["value", "cell", "data"];
+const MESSAGE: [&str; 6] = ["message", "error", "reason", "description", "detail", "text"];
+
+/// A complaint as an object with a row and a message, and perhaps a value.
+fn of_object(object: &Map<String, Value>) -> Option<RawItem> {
+    let member = |names: &[&str]| {
+        let mut found = object.iter().filter(|(name, _)| {
+            let letters = name.chars().filter(char::is_ascii_alphabetic);
+            let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+            names.contains(&&*name)
+        });
+        let first = found.next()?.1;
+        found.next().is_none().then_some(first)
+    };
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let row = text(member(&ROW)?)?.trim().parse().ok()?;
+    let message = member(&MESSAGE)?.as_str()?;
+    let value = member(&VALUE).and_then(text).unwrap_or_default();
+    Some(RawItem::Row { row, rest: format!("{value}|{message}") })
+}
+
 fn of_items(items: &[Value]) -> Vec<RawItem> {
-    bounded(items.iter().flat_map(|item| match item {
+    bounded(items.iter().flat_map(of_value))
+}
+
+fn of_value(item: &Value) -> Vec<RawItem> {
+    match item {
         Value::String(text) => of_item(text),
         Value::Null => Vec::new(),
+        Value::Object(object) if let Some(row) = of_object(object) => vec![row],
         other => vec![message(&other.to_string())],
-    }))
+    }
 }
 
 /// An item is one complaint, whose value or message may have line breaks, or several lines of them.

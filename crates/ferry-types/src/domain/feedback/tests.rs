@@ -45,6 +45,9 @@ fn every_form_of_a_body_is_read_alike() {
         "\"2|x|not a date\"\r\n\"13||empty | or so\"",
         r#"["2|x|not a date","13||empty | or so",]"#,
         "{'errors': ['2|x|not a date', '13||empty | or so']}",
+        r#"{"count":2,"errors":["2|x|not a date","13||empty | or so"],"ok":false}"#,
+        r#"[{"row":2,"value":"x","message":"not a date"},{"Row_Number":"13","error":"empty | or so"}]"#,
+        r#"{"errors":[{"line":2,"column":"b","cell":"x","reason":"not a date"},"13||empty | or so"]}"#,
         "\"2|x|not a date\r\n13||empty | or so\"",
         "2|x|not a date\u{2028}13||empty | or so",
         "<string xmlns=\"http://a/\">2|x|not a date&#xD;\n13||empty | or so</string>",
@@ -75,6 +78,17 @@ fn what_is_no_complaint_about_a_row_is_a_message() {
     }
     assert_eq!(read("Late\n2|x|y"), [said("Late"), item(2, "x|y")]);
     assert_eq!(read("[1,{\"a\":2}]"), [said("1"), said("{\"a\":2}")]);
+    for object in [
+        r#"{"row":2,"line":3,"message":"late"}"#,
+        r#"{"row":"second","message":"late"}"#,
+        r#"{"row":2,"message":["late"]}"#,
+    ] {
+        assert_eq!(read(&format!("[{object}]")), [said(object)]);
+    }
+    let titled = r#"{"title":"3 errors","rows":5,"errors":["2|x|y"]}"#;
+    assert_eq!(read(titled), [said("title: 3 errors"), item(2, "x|y")]);
+    let several = r#"{"errors":["2|x|y"],"warnings":[]}"#;
+    assert_eq!(read(several), [said(several)]);
 }
 
 #[test]

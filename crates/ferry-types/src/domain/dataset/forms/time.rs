@@ -4,9 +4,21 @@ use super::form::{Form, certain, uncertain};
 
 const IN_WORDS: &str = "is a time in words";
 
+/// Names of time zones, as people write them behind a time.
+const ZONES: [&str; 24] = [
+    "utc", "gmt", "wet", "west", "bst", "ist", "cet", "cest", "mez", "mesz", "eet", "eest", "msk",
+    "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt", "jst", "aest", "aedt",
+];
+
 /// The time without a time zone behind it, and whether there was one.
 pub(super) fn without_zone(text: &str) -> (&str, bool) {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+        return (clock.trim_end(), true);
+    }
+    let word = text.rfind(|char: char| !char.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+    if let Some((clock, word)) = text.split_at_checked(word)
+        && ZONES.iter().any(|zone| word.eq_ignore_ascii_case(zone))
+    {
         return (clock.trim_end(), true);
     }
     // Without seconds, what follows a hyphen may be the end of a range.
@@ -44,6 +56,12 @@ pub(super) fn recognize(text: &str) -> Option<Form> {
         "noon" => return Some(uncertain(IN_WORDS, Some("12:00".to_owned()))),
         "midnight" => return Some(Form { name: IN_WORDS, ..midnight() }),
         _ => {}
+    }
+    if let Some(clock) = text.strip_prefix(['T', 't']) {
+        let strict = super::super::datetime::minute(clock.as_bytes());
+        let strict = strict.map(|_| certain("", clock.to_owned()));
+        let form = strict.or_else(|| recognize(clock))?;
+        return Some(Form { name: "has a `T` before it", ..form });
     }
     let digits_end = lower.rfind(|char: char| char.is_ascii_digit()).map_or(0, |at| at + 1);
     let (clock, suffix) = lower.split_at(digits_end);
@@ -94,6 +112,7 @@ fn of_colons(clock: &str) -> Option<Form> {
     let parts: Vec<_> = clock.split(':').collect();
     match *parts {
         [hour, minute] if hour == "24" && minute == "00" => Some(midnight()),
+        [hour, minute] if minute.len() == 1 => of_one_digit(hour, minute),
         [hour, minute] => Some(certain("has no leading zero", written(hour, minute, 0)?)),
         [hour, minute, seconds] => {
             if hour == "24" && minute == "00" {
@@ -107,6 +126,19 @@ fn of_colons(clock: &str) -> Option<Form> {
         }
         _ => None,
     }
+}
+
+/// A minute whose zero is missing, before or behind its digit.
+fn of_one_digit(hour: &str, digit: &str) -> Option<Form> {
+    const NAME: &str = "has a minute of one digit";
+    let before = written(hour, &format!("0{digit}"), 0)?;
+    Some(match written(hour, &format!("{digit}0"), 0) {
+        Some(behind) if behind != before => {
+            uncertain(NAME, Some(format!("{before}` or `{behind}")))
+        }
+        Some(_) => certain(NAME, before),
+        None => uncertain(NAME, Some(before)),
+    })
 }
 
 fn midnight() -> Form {
