@@ -317,3 +317,37 @@ fn a_limit_that_achieves_less_than_none_is_given_up_for_a_while() {
     throttle(&mut health, now + 100 * SECOND, 1);
     assert_eq!(health.learned_rate, given_up, "429s show nothing meanwhile");
 }
+
+#[test]
+fn what_the_platform_asks_of_an_account_outlives_the_step_that_brings_it() {
+    for (signal, outlives) in [
+        (throttled(1), true),
+        (Signal::CredentialsDenied("401".to_owned()), true),
+        (unhealthy(), false),
+        (Signal::Healthy, false),
+        (Signal::None, false),
+    ] {
+        assert_eq!(signal.outlives_its_step(), outlives, "{signal:?}");
+    }
+}
+
+#[test]
+fn the_reason_of_a_pause_is_one_line_of_text() {
+    let longest = "ü".repeat(255);
+    for reason in ["", "maintenance", &longest] {
+        assert_eq!(pause_reason(reason).as_deref(), Ok(reason));
+    }
+    for reason in [&format!("{longest}x"), "a\nb", "\u{1b}[0m"] {
+        assert!(pause_reason(reason).is_err(), "{reason:?}");
+    }
+}
+
+#[test]
+fn the_record_of_a_pause_says_who_and_when() {
+    let record = pause_record("401", WORKER, at(0));
+    assert_eq!(record, "401 (paused by a worker at 2023-11-14 22:13:20 UTC)");
+    assert_eq!(paused_since(&record), Some(at(0)));
+    assert!(!is_paused_by_operator(&record));
+    assert!(is_paused_by_operator(&pause_record("maintenance", "alex", at(0))));
+    assert_eq!(paused_since("maintenance"), None);
+}
