@@ -228,11 +228,11 @@ DECIDED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=~\"comp
 FAILED = f"sum(rate(ferry_submissions_finished_total{{{SCRAPED},outcome=\"failed\"}}{INTERVAL}))"
 
 OVERVIEW = [
-    row("Is it fine?"),
+    row("State"),
     stat("Processes", "Processes that are up and scraped.", "none", f"count(ferry_build_info{{{SCRAPED}}})"),
     stat("Decided", "Share of the final submissions that the Platform decided about. A rejection with feedback is a decision, not a failure.", "percentunit", f"{DECIDED} / {FINISHED}"),
     stat("Failed", "Share of the final submissions that Ferry gave up. The alert is about the last hour.", "percentunit", f"{FAILED} / {FINISHED}", "FerryFailuresFast"),
-    stat("Oldest due step", "Age of the oldest ready step. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
+    stat("Oldest ready step", "Age of the oldest ready step. Paused accounts are left out.", "s", of_store("ferry_queue_oldest_ready_seconds", labels=ACCOUNT), "FerryQueueLatency"),
     stat("Held", "Submissions that wait for an operator's decision.", "none", summed("ferry_queue_submissions", labels='state="held"'), "FerryHeldSubmissions"),
     stat("Estimated drain time", "Time for all unfinished submissions at the pace of the last minutes; infinite if there is no progress.", "s", of_store("ferry_queue_drain_estimate_seconds")),
     stat("Paused accounts", "Accounts that run no step until an operator resumes them.", "none", f"sum({of_store('ferry_account_paused', 'account', ACCOUNT)})", "FerryAccountPaused"),
@@ -251,13 +251,13 @@ OVERVIEW = [
         (quantile(0.95, "ferry_submission_duration_seconds", SCRAPED), "p95"),
     ]),
     panel("Submissions", "All submissions that are not final, by state.", "none", [(summed("ferry_queue_submissions", "state", 'state!~"completed|rejected|failed|cancelled"'), "{{state}}")], stack=True),
-    row("Where is it stuck?"),
+    row("Queue"),
     panel("Steps by state", "What the steps wait for: a worker (ready), their time (scheduled), the Platform (running), a decision (held), `ferry resume` (paused).", "none", [(summed("ferry_queue_steps", "state"), "{{state}}")], stack=True),
-    panel("Oldest due step, by kind", "Age of the oldest ready step of each kind.", "s", [(of_store("ferry_queue_oldest_ready_seconds", "step", ACCOUNT), "{{step}}")], "FerryQueueLatency"),
+    panel("Oldest ready step, by kind", "Age of the oldest ready step of each kind.", "s", [(of_store("ferry_queue_oldest_ready_seconds", "step", ACCOUNT), "{{step}}")], "FerryQueueLatency"),
     panel("Step lag (p99)", "Time from due to claimed, by kind of step. Of uploads this is the backlog; the alert looks at the others.", "s", [(quantile(0.99, "ferry_step_lag_seconds", SCRAPED, "step"), "{{step}}")], "FerryStepLag"),
     panel("Time of a step (p95)", "Time from the claim of a step to its commit: mostly the Platform's own time.", "s", [(quantile(0.95, "ferry_step_duration_seconds", SCRAPED, "step"), "{{step}}")], width=12),
     panel("State changes", "State changes of submissions, by the new state.", "ops", [(rate("ferry_transitions_total", SCRAPED, "to"), "{{to}}")], related=["FerryNoProgress"], width=12),
-    row("Why?"),
+    row("Causes"),
     panel("Steps by reason", "Runs of steps that left a reason. A throttled step runs again and is no error.", "ops", [(rate("ferry_step_runs_total", f'{SCRAPED},result!="ok"', "result"), "{{result}}")], related=["FerryFailuresFast", "FerryFailuresSlow"]),
     panel("The Platform's responses", "Requests by class; all but ok.", "ops", [(rate("ferry_platform_requests_total", f'{SCRAPED},{ACCOUNT},class!="ok"', "class"), "{{class}}")]),
     panel("Blocked accounts", "1 while an account is paused or throttled, or its circuit breaker is open; 0.5 while it is half-open.", "none", STOPPED, "FerryPlatformDown", width=6),
@@ -303,7 +303,7 @@ WORKERS = [
     panel("Durability, and age of queue metrics", "1 if the durability check passed; and the time since the queue was last read, in minutes.", "none", [(f"min(ferry_store_durable{{{STORE}}})", "durable"), (f"(time() - {of_store('ferry_queue_metrics_timestamp_seconds')}) / 60", "minutes old")], "FerryStoreNotDurable", low=True),
     panel("Data lost", "Losses of data that processes detected in their store, and whether an operator has still to acknowledge one.", "none", [(f"sum by (instance) (ferry_store_data_loss_total{{{SCRAPED}}})", "{{instance}} losses"), (f"max(ferry_store_data_loss_unacknowledged{{{SCRAPED}}})", "not acknowledged")], "FerryStoreLostData"),
     row("Redis, as Ferry sees it; empty with an SQLite store"),
-    panel("Memory of Redis", "Memory that the server uses, and `maxmemory`, if it has one. A full store takes nothing in.", "bytes", [(of_store("ferry_redis_memory_bytes"), "used"), (of_store("ferry_redis_memory_limit_bytes"), "maxmemory")], related=["FerryStoreNotDurable"]),
+    panel("Memory of Redis", "Memory that the server uses, and `maxmemory`, if it has one. A full store accepts nothing.", "bytes", [(of_store("ferry_redis_memory_bytes"), "used"), (of_store("ferry_redis_memory_limit_bytes"), "maxmemory")], related=["FerryStoreNotDurable"]),
     panel("Append-only file", "Its size. It drops when Redis rewrites the file; 0 if there is none, or the last write to it failed.", "bytes", [(of_store("ferry_redis_aof_bytes"), "size")], related=["FerryStoreNotDurable"]),
     panel("Replicas", "Connected replicas, and bytes by which the last of them is behind.", "none", [(of_store("ferry_redis_replicas"), "replicas"), (of_store("ferry_redis_replica_lag_bytes"), "bytes behind")]),
     row("HTTP API and webhooks"),
@@ -320,7 +320,7 @@ WORKERS = [
 ]
 
 DASHBOARDS = {
-    "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Is it fine, where is it stuck, and why?", OVERVIEW),
+    "overview.json": dashboard("ferry-overview", "Ferry: Overview", "Whether all is fine, what waits, and why.", OVERVIEW),
     "platform.json": dashboard("ferry-platform", "Ferry: Platform", "Responses of the Platform, and their time.", PLATFORM),
     "workers.json": dashboard("ferry-workers", "Ferry: Workers and store", "Slots, rescued leases, operations of the store, and processes.", WORKERS),
     # It asks nothing.

@@ -73,7 +73,7 @@ async fn log_outage(store: &dyn Store, failures: &StoreFailures, was_logged: boo
     let is_new = !was_logged && store.continuity().loss().is_none();
     if is_new {
         let hint = outage.error.hint().unwrap_or("check it: `ferry doctor`");
-        warn!("the store fails, retrying: {}; {hint}", outage.error);
+        warn!(error = %outage.error, "the store fails, retrying; {hint}");
     }
     if failures.are_old(OLD) && store.probe_write().await.is_ok() {
         failures.forget(OLD);

@@ -217,7 +217,7 @@ pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
     Some(NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S UTC").ok()?.and_utc())
 }
 
-/// A span, as exact as a person wants it.
+/// Duration as text, as exact as a reader needs.
 pub fn duration(duration: Duration) -> String {
     /// From two days on, only days are counted.
     const DAYS: u64 = 2 * 86_400;

@@ -36,7 +36,8 @@ pub(super) async fn run(
     }
     // Each once: a store asks for the submissions of each.
     request.states = BTreeSet::from_iter(request.states).into_iter().collect();
-    let details = |request: &BulkActionRequest| serde_json::to_string(request).unwrap_or_default();
+    let details =
+        |request: &BulkActionRequest| serde_json::to_string(request).expect("it has a JSON form");
     let Some(pinned) = request.pinned.take() else {
         action.intend(Some(format!("dry run: {}", details(&request)))).await?;
         return plan(&shared, &caller, request).await.map(Json);

@@ -315,7 +315,7 @@ impl Stream {
             reason_code: event.reason,
         };
         let view: StateEvent = EventEnvelope::of(event.state, event.at, data);
-        let json = serde_json::to_string(&view).unwrap_or_default();
+        let json = serde_json::to_string(&view).expect("it has a JSON form");
         self.written("", event.cursor, &json)
     }
 

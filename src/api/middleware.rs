@@ -164,7 +164,7 @@ fn client_request_id(headers: &HeaderMap) -> Option<String> {
 fn finished(mut response: Response, id: &str) -> Response {
     if let Some(mut problem) = response.extensions_mut().remove::<Box<Problem>>() {
         problem.instance = Some(id.to_owned());
-        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let body = serde_json::to_vec(&problem).expect("it has a JSON form");
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);

@@ -1,4 +1,4 @@
-//! `ferry demo`: a simulated Platform, and datasets that travel there and back, everything in this process.
+//! `ferry demo`: a simulated Platform, and datasets that are uploaded to it, everything in this process.
 
 mod datasets;
 mod flow;
@@ -36,7 +36,7 @@ const RETENTION: &str = "15m";
 /// command ends without a console.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// End with a summary when the example datasets are there and back.
+    /// Exit with a summary when the example datasets are final.
     #[arg(long)]
     once: bool,
 }

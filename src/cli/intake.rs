@@ -15,8 +15,8 @@ use ferry_store::redis::PushedRequests;
 
 /// Manage dead letters of the intake queue, where other services push with apalis-redis.
 ///
-/// Workers take in what is pushed into the queue `{NAMESPACE}:intake` (setting `intake_queue`). A
-/// request that is invalid becomes a dead letter with the reason.
+/// Workers accept the requests in the queue `{NAMESPACE}:intake` (setting `intake_queue`). An
+/// invalid request becomes a dead letter with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use clap::Args;
+use tracing::debug;
 
 use super::error::{CliError, Exit};
 use super::follow::{all_need_operator, follow, is_settled};
@@ -160,8 +161,10 @@ impl UnsettledSet {
             let views: Option<Vec<_>> = self.waiting.borrow().values().cloned().collect();
             let all_seen = self.seen.borrow().len() == ids.len();
             let Some(views) = views.filter(|_| all_seen) else { continue };
-            if all_need_operator(store, views).await.unwrap_or_default() {
-                return;
+            match all_need_operator(store, views).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => debug!(%error, "cannot read what the submissions wait for, retrying"),
             }
         }
     }

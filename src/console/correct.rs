@@ -119,7 +119,7 @@ impl CorrectPage {
             id: one.view.id.to_string(),
             name: visible(&one.view.name),
             base: one.base.clone(),
-            edits: serde_json::to_string(&one.edits.list()).unwrap_or_default(),
+            edits: serde_json::to_string(&one.edits.list()).expect("it has a JSON form"),
             checked: checked.is_some(),
             is_edited: Table::ALL.iter().any(|table| !one.edits.of_text(*table).is_empty()),
             newer: found.and_then(|problem| problem.submission).map(|id| id.to_string()),

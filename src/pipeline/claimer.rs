@@ -51,12 +51,12 @@ pub(super) async fn release(
     let mut delays = store_backoff();
     loop {
         match store.release(claims.clone()).await {
-            Ok(()) => return info!(steps = count, "released {count} claimed steps"),
+            Ok(()) => return info!(count, "released {count} claimed steps"),
             Err(error) if error.is_temporary() && is_patient() => {
                 monotonic.sleep(delays.next().unwrap_or_default()).await;
             }
             Err(error) => {
-                return warn!(steps = count, %error, "cannot release {count} claimed steps");
+                return warn!(count, %error, "cannot release {count} claimed steps");
             }
         }
     }

@@ -93,7 +93,7 @@ impl Executor {
         match outcome {
             StepOutcome::Decided(transition) => self.commit(&step, transition, &trace).await,
             StepOutcome::GivenBack => {
-                StepObserver::given_back(&trace);
+                StepObserver::released(&trace);
                 self.give_back(&step).await;
                 Ok(())
             }

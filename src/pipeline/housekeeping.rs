@@ -10,6 +10,7 @@ use super::metrics::WorkerMetrics;
 use super::policy::Policy;
 use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
+use ferry_types::domain::submission::MAX_UNCOMMITTED_CLAIMS;
 
 /// Longest time between two looks for lost workers.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -63,7 +64,8 @@ impl Housekeeping {
             let (count, s) = (rescued.held, if rescued.held == 1 { "" } else { "s" });
             error!(
                 count,
-                "held {count} submission{s} whose step crashed its worker again and again"
+                "held {count} submission{s} whose step crashed its worker \
+                 {MAX_UNCOMMITTED_CLAIMS} times"
             );
         }
         Ok(())
@@ -80,7 +82,7 @@ impl Housekeeping {
             }
         }
         if removed > 0 {
-            debug!(submissions = removed, "removed {removed} submissions past their retention");
+            debug!(count = removed, "removed {removed} submissions past their retention");
         }
         Ok(())
     }

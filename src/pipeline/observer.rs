@@ -148,8 +148,8 @@ impl StepObserver {
     }
 
     /// A step was not begun, or interrupted at no cost.
-    pub(super) fn given_back(trace: &StepTrace) {
-        trace.set_outcome("given_back");
+    pub(super) fn released(trace: &StepTrace) {
+        trace.set_outcome("released");
     }
 
     /// The lease of an upload expired while its request was in flight.

@@ -216,6 +216,7 @@ impl Platform {
         let mut around = Vec::new();
         if may_be_of_any_path(&response, words) {
             for path in PATHS {
+                // A firewall may drop a path that it does not know: no response says nothing.
                 around.extend(self.check_path(path).await.ok().and_then(Result::ok));
             }
         }

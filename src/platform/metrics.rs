@@ -83,7 +83,7 @@ label! {
         ClientError = "client_error",
         /// 429, or 503 with `Retry-After`.
         Throttled = "throttled",
-        /// 5xx, 408, 425, and what belongs nowhere.
+        /// 5xx, 408, 425, or a status that no other class has.
         ServerError = "server_error",
         /// No connection: connection refused, DNS, TLS.
         NoConnection = "no_connection",

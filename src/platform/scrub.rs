@@ -50,7 +50,7 @@ impl Scrubber {
         // Other spellings are found by decoding the text; that leaves the blank of a form alone.
         let mut needles = vec![basic(client_id, secret)];
         for secret in [secret, key] {
-            let json = serde_json::to_string(secret).unwrap_or_default();
+            let json = serde_json::to_string(secret).expect("it has a JSON form");
             let json = json.trim_matches('"').to_owned();
             needles.extend([encoded(secret), secret.replace(' ', "+"), json, secret.to_owned()]);
         }

@@ -190,7 +190,7 @@ impl StepTrace {
 
     /// Ends the trace of a step that did not count.
     pub fn set_outcome(&self, what: &'static str) {
-        self.end(what, None, what != "given_back");
+        self.end(what, None, what != "released");
     }
 
     fn end(&self, outcome: &'static str, reason: Option<ReasonCode>, is_error: bool) {

@@ -155,7 +155,7 @@ fn a_server_on_a_full_store_responds_507_logs_once_and_continues() {
     let (status, problem) = ask(Method::POST, "/v1/submissions", body);
     assert_eq!(status, 507, "{problem}");
     assert!(problem.contains("/docs#store-full"), "{problem}");
-    server.await_stderr("the store fails, retrying: the store ");
+    server.await_stderr("the store fails, retrying");
     runtime.block_on(redis.ask::<()>("CONFIG SET maxmemory 0"));
     ferry.await_state(&waiting, "completed");
     server.await_stderr("the store works again after ");

@@ -88,7 +88,7 @@ impl Client {
     /// ```
     /// use ferry_client::Client;
     ///
-    /// let client = Client::new("https://ferry.example.com")?.with_key("ferry_…").with_tries(3);
+    /// let client = Client::new("https://ferry.example.com")?.with_key("ferry_…").with_max_attempts(3);
     /// assert!(Client::new("ferry.example.com").is_err(), "the URL has no scheme");
     /// # Ok::<(), ferry_client::ClientError>(())
     /// ```
@@ -112,8 +112,8 @@ impl Client {
 
     /// Makes so many attempts at a request before it gives up; 5 unless said otherwise.
     #[must_use]
-    pub fn with_tries(mut self, tries: u32) -> Self {
-        self.sender.tries = tries.max(1);
+    pub fn with_max_attempts(mut self, max_attempts: u32) -> Self {
+        self.sender.max_attempts = max_attempts.max(1);
         self
     }
 

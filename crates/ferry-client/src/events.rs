@@ -133,7 +133,7 @@ impl EventStream {
             // A server that stops ends its streams; another one continues them.
             let broken = ended?;
             self.silent += 1;
-            if self.silent > self.sender.tries {
+            if self.silent > self.sender.max_attempts {
                 return Err(ClientError::Unreachable(broken));
             }
         }

@@ -49,7 +49,7 @@ pub(super) struct RequestSender {
     http: reqwest::Client,
     base: Url,
     pub(super) key: Option<String>,
-    pub(super) tries: u32,
+    pub(super) max_attempts: u32,
 }
 
 impl fmt::Debug for RequestSender {
@@ -93,7 +93,7 @@ impl RequestSender {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(ClientError::Invalid("the URL must begin with http or https".to_owned()));
         }
-        Ok(Self { http: client(&base, &Authorities::default())?, base, key: None, tries: 5 })
+        Ok(Self { http: client(&base, &Authorities::default())?, base, key: None, max_attempts: 5 })
     }
 
     pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), ClientError> {
@@ -135,7 +135,7 @@ impl RequestSender {
     where
         F: Future<Output = Result<T, AttemptError>>,
     {
-        let repetitions = self.tries.saturating_sub(1) as usize;
+        let repetitions = self.max_attempts.saturating_sub(1) as usize;
         let longer = |miss: &AttemptError, delay: Option<Duration>| {
             Some(delay?.max(miss.again?).min(LONGEST_DELAY))
         };

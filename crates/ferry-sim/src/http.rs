@@ -152,6 +152,6 @@ async fn read(body: Body, limit: usize) -> Vec<u8> {
 
 fn json(value: &impl Serialize) -> Response<Body> {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    let body = serde_json::to_vec(value).unwrap_or_default();
+    let body = serde_json::to_vec(value).expect("it has a JSON form");
     whole(exchange::Response { status: 200, headers, body })
 }

@@ -70,6 +70,12 @@ pub enum Accepted {
 /// configured delay that is as long: [`Store::resume`] brings it forward.
 pub const POSTPONED: Duration = Duration::from_mins(1);
 
+/// Maximum number of lines of a timeline: the first, and the newest.
+pub(crate) const TIMELINE: usize = 200;
+
+/// Maximum number of submissions that one call rescues, removes, migrates or brings forward.
+pub(crate) const BATCH: usize = 200;
+
 /// Asks for due steps.
 #[derive(Debug, Clone)]
 pub struct ClaimRequest {

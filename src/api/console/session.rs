@@ -50,7 +50,7 @@ impl SessionSecret {
     /// A value for a browser, which nothing without this secret could have made; `purpose`
     /// separates it from signed values of other kinds.
     pub(in crate::api) fn signed(&self, purpose: &str, value: &impl Serialize) -> String {
-        let body = BASE64URL_NOPAD.encode(&serde_json::to_vec(value).unwrap_or_default());
+        let body = BASE64URL_NOPAD.encode(&serde_json::to_vec(value).expect("it has a JSON form"));
         let tag = hmac::sign(&self.key(), format!("{purpose}.{body}").as_bytes());
         format!("{body}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
     }

@@ -326,7 +326,9 @@ fn anything(operation: Operation<'_>) -> Operation<'_> {
 pub(in crate::api) fn keys(operation: Operation<'_>) -> Operation<'_> {
     operation
         .named(OPERATIONS, "list_keys", "List the API keys")
-        .description("Without what they are, for only their hashes are stored.")
+        .description(
+            "Names, roles and accounts. The keys themselves are not stored, only their hashes.",
+        )
         .problems(&[StateConflict])
 }
 

@@ -62,7 +62,7 @@ async fn a_bound_key_sees_its_own_account_alone() {
     let keyed = Keyed::start().await;
     keyed.served.world.submit(dataset("march")).await;
     let bound = Client::new(&format!("http://{}", keyed.served.address)).unwrap();
-    let bound = bound.with_key(&keyed.keys["bound"]).with_tries(1);
+    let bound = bound.with_key(&keyed.keys["bound"]).with_max_attempts(1);
     assert_eq!(bound.accounts().await.unwrap().accounts, []);
     assert!(bound.account("default").await.unwrap_err().to_string().contains("unknown"));
     assert_eq!(bound.count(&ListQuery::default()).await.unwrap().count, 0);

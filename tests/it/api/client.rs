@@ -162,7 +162,7 @@ async fn a_certificate_of_ones_own_is_trusted_where_that_is_said() {
     let server = server.with_tls(Some(Tls::open(TlsFiles { certificate, key }).unwrap()));
     let url = server.url();
     tokio::spawn(server.serve(world.app.api().unwrap()));
-    let client = Client::new(&url).unwrap().with_tries(1);
+    let client = Client::new(&url).unwrap().with_max_attempts(1);
     let error = client.submit(&dataset("march")).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     for nonsense in ["", "nonsense"] {
@@ -176,7 +176,7 @@ async fn a_certificate_of_ones_own_is_trusted_where_that_is_said() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_without_its_url() {
-    let client = Client::new("http://127.0.0.1:1/secret").unwrap().with_tries(2);
+    let client = Client::new("http://127.0.0.1:1/secret").unwrap().with_max_attempts(2);
     let error = client.list(&ListQuery::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable(_)), "{error:?}");
     assert!(!error.to_string().contains("secret"), "{error}");
@@ -197,7 +197,7 @@ fn a_killed_server_costs_a_listener_no_event_and_sends_none_twice() {
     let ferry = Ferry::of(&platform).set("FERRY_LEASE", "1s");
     let mut server = serve(&ferry, &[]);
     let (at, runtime) = (url(&server), Runtime::new().unwrap());
-    let client = Client::new(&at).unwrap().with_tries(20);
+    let client = Client::new(&at).unwrap().with_max_attempts(20);
     let mut events = Vec::new();
     let mut stream = runtime.block_on(async {
         let mut stream = client.events(&EventQuery::default()).await.unwrap();
@@ -271,7 +271,7 @@ async fn always(response: String) -> Client {
             });
         }
     });
-    client.with_tries(2)
+    client.with_max_attempts(2)
 }
 
 #[tokio::test]

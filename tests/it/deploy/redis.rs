@@ -166,7 +166,7 @@ fn a_worker_checks_durability_as_soon_as_redis_answers() {
         let page = machine.get(machine.ports["watch"], "/metrics").map(|(_, page)| page);
         page.is_some_and(|page| page.contains(&format!("\nferry_store_durable {value}\n")))
     };
-    worker.await_stderr("the store fails, retrying: the store ");
+    worker.await_stderr("the store fails, retrying");
     eventually("durability is unknown", || safe(0));
     let _redis = machine.redis();
     eventually("durability was checked", || safe(1));

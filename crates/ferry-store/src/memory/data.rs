@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use crate::events::KEPT;
 use crate::fair::RoundRobin;
-use crate::shown::Shift;
 use crate::store_time::StoredTime;
 use crate::{
-    Accepted, ClaimId, Commit, Committed, Event, Lease, MOST_PROCESSES, NewSubmission, POSTPONED,
-    Payload, Rescued, SILENT_LISTED, Standing, StoreError, StoredProcess,
+    Accepted, BATCH, ClaimId, Commit, Committed, Event, Lease, MOST_PROCESSES, NewSubmission,
+    POSTPONED, Payload, Rescued, SILENT_LISTED, Standing, StoreError, StoredProcess, TIMELINE,
 };
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
@@ -20,12 +19,6 @@ use ferry_types::domain::submission::{
     SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, earlier, later, until};
-
-/// The most lines of a timeline: its first, and the newest.
-const TIMELINE: usize = 200;
-
-/// Rescued, or removed, in one call.
-pub(super) const BATCH: usize = 200;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Data {
@@ -214,7 +207,7 @@ impl Data {
         self.by_account.entry(new.account.clone()).or_default().insert(self.seq);
         self.accounts.entry(new.account.clone()).or_default();
         self.append_event(&submission);
-        let message = "accepted".to_owned();
+        let timeline = vec![submission.acceptance()];
         let row = Row {
             submission,
             fence: 0,
@@ -222,7 +215,7 @@ impl Data {
             leased_until: None,
             payload: new.payload.clone(),
             contents: BTreeMap::new(),
-            timeline: vec![TimelineEntry { at: now, state: State::Queued, message }],
+            timeline,
             digest,
             idempotency_key: new.idempotency_key.clone(),
         };
@@ -322,12 +315,8 @@ impl Data {
 
     /// Starts that producers named are by the wall clock, which just stepped.
     pub(super) fn move_starts(&mut self, step: i64, now: Timestamp) {
-        for row in self.rows.values_mut().filter(|row| row.fence == 0) {
-            if let Some(due) = row.submission.due_at.filter(|due| *due > now) {
-                let due_at = Some(due.shown(-step).max(now));
-                let parts = SubmissionParts { due_at, ..row.submission.clone().into_parts() };
-                row.submission = parts.into();
-            }
+        for row in self.rows.values_mut() {
+            row.submission.move_start(step, now);
         }
     }
 
@@ -342,8 +331,7 @@ impl Data {
         };
         let mut moved = 0;
         for row in self.rows.values_mut().filter(|row| is_postponed(&row.submission)) {
-            let parts = row.submission.clone().into_parts();
-            row.submission = SubmissionParts { due_at: Some(now), ..parts }.into();
+            row.submission.bring_forward(now);
             moved += 1;
         }
         moved

@@ -11,8 +11,8 @@ use super::record::RedisRecord;
 use super::scripts::ScriptCall;
 use super::steps::lease_text;
 use super::values::{array, bytes, lossy, maybe, maybe_time, time, tuple};
-use super::{BATCH, LEASES, RedisStore};
-use crate::{Lease, Rescued, StoreError};
+use super::{LEASES, RedisStore};
+use crate::{BATCH, Lease, Rescued, StoreError};
 use ferry_types::domain::submission::{
     IllegalTransitionError, LifecycleError, NameEffect, Ruled, SameName, State, Submission,
 };

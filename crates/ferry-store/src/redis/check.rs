@@ -39,7 +39,7 @@ pub(super) async fn check(
     let mut info = redis::cmd("INFO");
     info.arg("server").arg("replication").arg("persistence").arg("memory");
     let info = Info(text(link.command(info).await?)?);
-    let fsync = setting(link, "appendfsync").await;
+    let fsync = setting(link, "appendfsync").await?;
     let mut findings = findings(&info, fsync.as_deref(), replicated);
     findings.extend(types(link).await?);
     if info.get("aof_enabled") == Some("1") {
@@ -98,15 +98,18 @@ impl Info {
     }
 }
 
-/// A setting of the server; none where it is not ours to ask.
-async fn setting(link: &RedisConnection, name: &str) -> Option<String> {
+/// A setting of the server; none where its users may not read it.
+async fn setting(link: &RedisConnection, name: &str) -> Result<Option<String>, RedisError> {
     let mut config = redis::cmd("CONFIG");
     config.arg("GET").arg(name);
-    match link.command(config).await.ok()? {
-        Value::Array(mut items) => text(items.pop()?).ok(),
-        Value::Map(mut items) => text(items.pop()?.1).ok(),
-        _ => None,
-    }
+    let value = match link.command(config).await {
+        Ok(Value::Array(mut items)) => items.pop(),
+        Ok(Value::Map(mut items)) => items.pop().map(|(_, value)| value),
+        Err(error) if error.is_unanswered() => return Err(error),
+        // Hosted servers, and users without the right, have no `CONFIG`.
+        Ok(_) | Err(_) => None,
+    };
+    value.map(text).transpose()
 }
 
 fn finding(ok: bool, text: String, hint: &str) -> CheckResult {

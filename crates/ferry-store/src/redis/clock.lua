@@ -38,7 +38,7 @@ if boot ~= '' then
     call('SET', key.machine(boot), int(now) .. ' ' .. sent .. ' ' .. received, 'PX', MACHINE)
 end
 
--- Starts that producers named are by the server's clock. A submission that changed once waits for a delay.
+-- As `Submission::move_start` has it.
 local function move_start(id)
     local sound, r = pcall(load, id)
     if not sound or not r or not r.due or r.leased or r.updated ~= r.created then return end

@@ -12,16 +12,13 @@ use tracing::info;
 use super::error::RedisError;
 use super::scripts::{ScriptCall, Scripts};
 use super::values::tuple;
-use crate::StoreError;
+use crate::{BATCH, StoreError};
 
 /// The layout of the keys and of what they hold. A change that an older Ferry cannot read raises it.
 pub(super) const LAYOUT: u32 = 4;
 
 /// The layout that is migrated.
 const MIGRATED: u32 = 3;
-
-/// Submissions that are migrated by one script.
-const BATCH: u32 = 200;
 
 /// Time without a read of the history after which no server or worker uses a namespace: each reads it twice a
 /// second.

@@ -53,9 +53,9 @@ use tokio::task::AbortHandle;
 use super::compression::compute;
 use super::packing::{compress_all, compress_contents};
 use super::{
-    Accepted, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity, Cursor,
-    Events, Filter, Lease, Loss, NewSubmission, POSTPONED, Page, Payload, Rescued, ServerState,
-    Standing, Stats, Store, StoreError, StoredProcesses, SubmissionDetail, Wakeups,
+    Accepted, BATCH, CheckResult, Claim, ClaimRequest, Claims, Commit, Committed, Continuity,
+    Cursor, Events, Filter, Lease, Loss, NewSubmission, POSTPONED, Page, Payload, Rescued,
+    ServerState, Standing, Stats, Store, StoreError, StoredProcesses, SubmissionDetail, Wakeups,
 };
 use connection::RedisConnection;
 use durable_writes::{Ack, DurableWrites};
@@ -71,9 +71,6 @@ use owned::OwnedSteps;
 use scripts::{Script, ScriptCall, Scripts};
 use server_time::ServerTime;
 use unacknowledged::UnacknowledgedClaims;
-
-/// Rescued, or removed, in one call.
-const BATCH: u32 = 200;
 
 /// Commits that one script records: what comes with every script is shared by them, and others are
 /// not delayed for long.
@@ -384,7 +381,7 @@ impl Store for RedisStore {
             let ended = self.with_location(values::number(ended))?;
             let moved = self.with_location(values::number(moved))?;
             changed |= ended + moved > 0;
-            if moved < u64::from(BATCH) {
+            if moved < BATCH as u64 {
                 return Ok(changed);
             }
         }

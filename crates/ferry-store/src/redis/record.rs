@@ -7,11 +7,10 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::error::RedisError;
+use crate::TIMELINE;
 use crate::cold::{Cold, ColdRef, Hot};
 use ferry_types::domain::account::{Health, LearnedRate};
-use ferry_types::domain::submission::{
-    State, StepKind, Submission, SubmissionParts, TimelineEntry,
-};
+use ferry_types::domain::submission::{StepKind, Submission, SubmissionParts, TimelineEntry};
 use ferry_types::domain::{Timestamp, timestamp};
 
 /// A submission, and what only the store knows of it.
@@ -121,9 +120,9 @@ head! {
     key: &'a str,
 }
 
-/// The most lines of a timeline, beside its first, which says when the submission was accepted; and
-/// fewer bytes than so many lines can have.
-const LINES: usize = 199;
+/// Maximum number of stored lines of a timeline: its first one follows from the record. Shorter than so many
+/// lines is none.
+const LINES: usize = TIMELINE - 1;
 const SHORTEST: usize = LINES * 16;
 
 /// Takes a line of a timeline off what is packed.
@@ -291,9 +290,7 @@ impl RedisRecord {
 
     /// Returns the timeline.
     pub(super) fn timeline(&self) -> Result<Vec<TimelineEntry>, RedisError> {
-        let at = self.submission.created_at;
-        let mut entries =
-            vec![TimelineEntry { at, state: State::Queued, message: "accepted".to_owned() }];
+        let mut entries = vec![self.submission.acceptance()];
         let mut lines = newest(&self.lines, LINES)?;
         while !lines.is_empty() {
             let (at, state, message) = line(&mut lines)?;

@@ -293,7 +293,7 @@ impl Drop for NextString<'_> {
 /// The last millisecond that Ferry can express; scripts count exactly up to there.
 const FOREVER: u64 = 8_210_266_876_799_999;
 
-/// Milliseconds of a span; those beyond what Ferry can express are for ever.
+/// Milliseconds of a duration; those beyond what Ferry can express are for ever.
 pub(super) fn duration_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(FOREVER).min(FOREVER)
 }
@@ -302,11 +302,33 @@ pub(super) fn duration_millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
     use ferry_types::domain::Timestamp;
+    use ferry_types::domain::account::UNREADABLE_HEALTH;
+    use ferry_types::domain::submission::{State, StepKind};
+
+    /// A table of Lua with these texts.
+    fn list(texts: impl IntoIterator<Item = &'static str>) -> String {
+        texts.into_iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", ")
+    }
 
     #[test]
-    fn scripts_know_the_end_of_time() {
+    fn scripts_repeat_the_values_of_the_rules_as_they_are() {
         assert_eq!(Timestamp::MAX_UTC.timestamp_millis().unsigned_abs(), FOREVER);
-        assert!(include_str!("prelude.lua").contains(&format!("FOREVER = {FOREVER}")));
+        let kinds = || StepKind::PLATFORM_KINDS.into_iter().map(StepKind::as_str);
+        let is_final = State::ALL.into_iter().filter(|state| state.is_final());
+        let is_final: Vec<_> = is_final.map(|state| format!("{state} = true")).collect();
+        for (script, repeated) in [
+            (include_str!("prelude.lua"), format!("FOREVER = {FOREVER}")),
+            (include_str!("submission.lua"), format!("FINAL = {{ {} }}", is_final.join(", "))),
+            (
+                include_str!("stray.lua"),
+                format!("STATES = {{\n    {},\n}}", list(State::ALL.map(State::as_str))),
+            ),
+            (include_str!("claim.lua"), format!("ASKING = {{ {} }}", list(kinds()))),
+            (include_str!("health.lua"), format!("TURNS = {{ {} }}", list(kinds().chain(kinds())))),
+            (include_str!("health.lua"), format!("UNREADABLE = \"{UNREADABLE_HEALTH}\"")),
+        ] {
+            assert!(script.contains(&repeated), "{repeated}");
+        }
     }
 
     #[test]

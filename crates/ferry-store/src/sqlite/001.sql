@@ -85,7 +85,7 @@ CREATE TABLE accounts (
     name TEXT PRIMARY KEY,
     -- JSON: `domain::account::Health`.
     health TEXT NOT NULL,
-    -- JSON: `domain::limits::Spent`; null while the account has no limits.
+    -- JSON: `domain::limits::LimitUsage`; null while the account has no limits.
     limit_usage TEXT
 ) WITHOUT ROWID;
 

@@ -9,7 +9,7 @@ use super::error::SqliteError;
 use super::records::{append, cold, millis, rank, value};
 use crate::compression::CompressedPayload;
 use crate::{Accepted, NewSubmission, StoreError};
-use ferry_types::domain::submission::{State, StepKind, Submission, TimelineEntry};
+use ferry_types::domain::submission::{StepKind, Submission};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 pub(super) fn accept(
@@ -43,14 +43,12 @@ fn accept_one(
     connection
         .prepare_cached("INSERT OR IGNORE INTO accounts (name, health) VALUES (?1, ?2)")?
         .execute(params![new.account, super::health::UNKNOWN])?;
-    let entry = TimelineEntry { at: now, state: State::Queued, message: "accepted".to_owned() };
-    append(connection, seq, &entry)?;
+    append(connection, seq, &submission.acceptance())?;
     effects.accepted(&submission);
     Ok(Accepted::New(new.id))
 }
 
-/// Starts that producers named are by the wall clock, which just stepped by so many milliseconds.
-/// Submissions that were claimed once wait for a delay, which is by the store's time.
+/// Applies [`Submission::move_start`] to all that wait for a start.
 pub(super) fn move_starts(
     connection: &Connection,
     step: i64,
@@ -58,7 +56,7 @@ pub(super) fn move_starts(
 ) -> Result<(), SqliteError> {
     connection.execute(
         "UPDATE submissions SET due_at = max(due_at - ?1, ?2)
-         WHERE step = 'upload' AND leased_until IS NULL AND fence = 0 AND due_at > ?2",
+         WHERE step = 'upload' AND leased_until IS NULL AND updated_at = created_at AND due_at > ?2",
         [step, millis(now)],
     )?;
     Ok(())

@@ -14,13 +14,10 @@ use super::health;
 use super::process_locks::EndedProcess;
 use super::records::{COLUMNS, SqliteRecord, duration_millis, millis};
 use crate::compression::Compressed;
-use crate::{Claim, Commit, Committed, Lease, Rescued, StoreError};
+use crate::{BATCH, Claim, Commit, Committed, Lease, Rescued, StoreError};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::account::{Admission, HealthPolicy, Signal};
 use ferry_types::domain::submission::{LifecycleError, StepKind};
-
-/// Rescued in one call.
-const RESCUED: i64 = 200;
 
 /// Records one decision. A corrupt record fails alone, as a step that no worker owns.
 pub(super) fn commit(
@@ -106,7 +103,7 @@ fn leased(
         "SELECT {COLUMNS} FROM submissions s WHERE {condition} ORDER BY s.leased_until LIMIT ?1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    records(connection, effects, &mut statement, params![RESCUED, value])
+    records(connection, effects, &mut statement, params![BATCH as i64, value])
 }
 
 pub(super) fn renew(
@@ -180,7 +177,8 @@ pub(super) fn rescue(
     // Text and bytes come after all numbers: a lease that ends then would never end.
     let sql = "SELECT seq FROM submissions WHERE leased_until >= '' LIMIT ?1";
     let mut endless = connection.prepare_cached(sql)?;
-    let endless = endless.query_map([RESCUED], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
+    let endless =
+        endless.query_map([BATCH as i64], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
     for seq in endless {
         set_aside(connection, effects, seq, &SqliteError::corrupt("no end of its lease"))?;
     }

@@ -9,12 +9,9 @@ use super::error::SqliteError;
 use super::health;
 use super::records::{COLUMNS, SqliteRecord, duration_millis, millis, value};
 use crate::cold::Cold;
-use crate::{POSTPONED, StoreError};
+use crate::{BATCH, POSTPONED, StoreError};
 use ferry_types::domain::submission::{SameName, State, Submission};
 use ferry_types::domain::{SubmissionId, later};
-
-/// Removed, or brought forward, in one call.
-const BATCH: usize = 200;
 
 pub(super) fn pause(
     connection: &Connection,

@@ -4,8 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::error::SqliteError;
-use crate::Lease;
 use crate::cold::{Cold, ColdRef, Hot};
+use crate::{Lease, TIMELINE};
 use ferry_types::domain::submission::{Priority, State, StepKind, Submission, TimelineEntry};
 use ferry_types::domain::{SubmissionId, Timestamp, timestamp};
 
@@ -80,9 +80,6 @@ pub(super) fn cold(submission: &Submission) -> Vec<u8> {
     packed
 }
 
-/// The most lines of a timeline: its first, and the newest.
-const TIMELINE: i64 = 200;
-
 /// Adds a line to a timeline; a long one loses the second.
 pub(super) fn append(
     connection: &Connection,
@@ -99,10 +96,11 @@ pub(super) fn append(
         .query_row(params![seq, millis(entry.at), entry.state.as_str(), entry.message], |row| {
             row.get(0)
         })?;
-    if number > TIMELINE {
+    let most = TIMELINE as i64;
+    if number > most {
         connection
             .prepare_cached("DELETE FROM timeline WHERE submission = ?1 AND entry = ?2")?
-            .execute([seq, number - TIMELINE + 1])?;
+            .execute([seq, number - most + 1])?;
     }
     Ok(())
 }

@@ -17,10 +17,9 @@ mod transition;
 mod waiting;
 mod webhook;
 
-pub use action::OperatorAction;
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
 pub use name::NameEffect;
-pub use operator::{LifecycleError, Resolution, SameName};
+pub use operator::{LifecycleError, OperatorAction, Resolution, SameName};
 pub use parts::{
     FEEDBACK_KEY, LastRequest, Lasting, Processing, StoredContent, Submission, SubmissionParts,
 };

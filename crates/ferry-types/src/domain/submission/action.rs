@@ -1,58 +1,11 @@
-//! The actions of operators on submissions, by name. Each has one rule, which does it and says what it would do.
+//! Applies the actions of operators. Each has one rule, which does it and says what it would do.
 
 use std::time::Duration;
 
-use super::{LifecycleError, Resolution, Ruled, SameName, State, Submission};
+use super::{LifecycleError, OperatorAction, Ruled, SameName, Submission};
 use crate::domain::Timestamp;
 
-/// An action of an operator on a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorAction {
-    /// Cancels it.
-    Cancel,
-    /// Resumes a failed one.
-    Retry,
-    /// Fetches results or feedback of a final one again.
-    Refetch,
-    /// Decides about a held one.
-    Resolve(Resolution),
-    /// Delivers the webhook of a final one.
-    Redeliver,
-}
-
 impl OperatorAction {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::Cancel,
-        Self::Retry,
-        Self::Refetch,
-        Self::Resolve(Resolution::Overwrite),
-        Self::Resolve(Resolution::Retry),
-        Self::Resolve(Resolution::Fail),
-        Self::Redeliver,
-    ];
-
-    /// Returns the name of the route and of the command.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Retry => "retry",
-            Self::Refetch => "refetch",
-            Self::Resolve(_) => "resolve",
-            Self::Redeliver => "redeliver",
-        }
-    }
-
-    /// Returns true if submissions in this state may be changed: in others nothing is allowed.
-    pub const fn concerns(self, state: State) -> bool {
-        match self {
-            Self::Cancel => !state.is_final(),
-            Self::Retry => matches!(state, State::Failed),
-            Self::Resolve(_) => matches!(state, State::Held),
-            Self::Refetch | Self::Redeliver => state.is_final(),
-        }
-    }
-
     /// Applies the rule of the action at `now`; a submission that continues has another `deadline`.
     pub fn apply(
         self,
@@ -85,7 +38,7 @@ impl OperatorAction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::submission::{StepKind, SubmissionParts, Webhook};
+    use crate::domain::submission::{State, StepKind, SubmissionParts, Webhook};
     use crate::domain::{SubmissionId, timestamp};
 
     #[test]

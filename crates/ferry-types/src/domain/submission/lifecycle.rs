@@ -6,7 +6,7 @@ use super::{
     IllegalTransitionError, Next, NextStep, Reason, ReasonCode, Ruled, State, StepKind,
     StoredContent, Submission, TimelineEntry, Transition,
 };
-use crate::domain::{Timestamp, later};
+use crate::domain::{Timestamp, later, timestamp};
 
 /// A step that was claimed so often in a row without a commit crashes its worker: it is poison, and no
 /// worker claims it again.
@@ -38,6 +38,11 @@ impl Submission {
     /// A line of the timeline about the state that it is in now.
     pub(super) fn entry(&self, now: Timestamp, message: impl Into<String>) -> TimelineEntry {
         TimelineEntry { at: now, state: self.state, message: message.into() }
+    }
+
+    /// The first line of the timeline.
+    pub fn acceptance(&self) -> TimelineEntry {
+        TimelineEntry { at: self.created_at, state: State::Queued, message: "accepted".to_owned() }
     }
 
     /// A worker takes the step that is due, until the lease ends. An upload counts as an attempt before
@@ -244,5 +249,26 @@ impl Submission {
     pub fn follow(&mut self, now: Timestamp) {
         self.0.has_predecessor = false;
         self.0.due_at = self.due_at.map(|due| due.max(now));
+    }
+
+    /// The wall clock stepped ahead by so many milliseconds of the store's time, which did not. A start
+    /// that a producer named is by the wall clock; all other times are by the store's.
+    pub fn move_start(&mut self, step: i64, now: Timestamp) {
+        let is_new = self.updated_at == self.created_at && self.leased_until.is_none();
+        if is_new && self.step == Some(StepKind::Upload) {
+            let moved = |due: Timestamp| {
+                if due > now {
+                    timestamp(due.timestamp_millis().saturating_sub(step)).max(now)
+                } else {
+                    due
+                }
+            };
+            self.0.due_at = self.due_at.map(moved);
+        }
+    }
+
+    /// A step that the Platform postponed is due at once, because an operator resumed the account.
+    pub fn bring_forward(&mut self, now: Timestamp) {
+        self.0.due_at = self.due_at.map(|due| due.min(now));
     }
 }

@@ -21,6 +21,55 @@ closed_set! {
     }
 }
 
+/// An action of an operator on a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// Cancels it.
+    Cancel,
+    /// Resumes a failed one.
+    Retry,
+    /// Fetches results or feedback of a final one again.
+    Refetch,
+    /// Decides about a held one.
+    Resolve(Resolution),
+    /// Delivers the webhook of a final one.
+    Redeliver,
+}
+
+impl OperatorAction {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Cancel,
+        Self::Retry,
+        Self::Refetch,
+        Self::Resolve(Resolution::Overwrite),
+        Self::Resolve(Resolution::Retry),
+        Self::Resolve(Resolution::Fail),
+        Self::Redeliver,
+    ];
+
+    /// Returns the name of the route and of the command.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+            Self::Refetch => "refetch",
+            Self::Resolve(_) => "resolve",
+            Self::Redeliver => "redeliver",
+        }
+    }
+
+    /// Returns true if the rule may change submissions in this state.
+    pub const fn concerns(self, state: State) -> bool {
+        match self {
+            Self::Cancel => !state.is_final(),
+            Self::Retry => matches!(state, State::Failed),
+            Self::Resolve(_) => matches!(state, State::Held),
+            Self::Refetch | Self::Redeliver => state.is_final(),
+        }
+    }
+}
+
 /// Other submissions of the same account and name that a retry depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SameName {
@@ -157,7 +206,7 @@ impl Submission {
     /// Cancels it: at once, or, if a step of it is running, as soon as that ends.
     pub fn cancel(&mut self, now: Timestamp) -> Ruled<LifecycleError> {
         let (id, state) = (self.id, self.state);
-        if state.is_final() {
+        if !OperatorAction::Cancel.concerns(state) {
             return Err(LifecycleError::AlreadyFinal { id, state });
         }
         if self.leased_until.is_none() {
@@ -179,7 +228,7 @@ impl Submission {
         now: Timestamp,
     ) -> Ruled<LifecycleError> {
         let (id, state) = (self.id, self.state);
-        if state != State::Failed {
+        if !OperatorAction::Retry.concerns(state) {
             return Err(LifecycleError::NotFailed { id, state });
         }
         if let Some(newer) = same_name.newer_unfinished {
@@ -204,7 +253,7 @@ impl Submission {
         now: Timestamp,
     ) -> Ruled<LifecycleError> {
         let (id, state) = (self.id, self.state);
-        if state != State::Held {
+        if !OperatorAction::Resolve(resolution).concerns(state) {
             return Err(LifecycleError::NotHeld { id, state });
         }
         match resolution {
@@ -223,7 +272,7 @@ impl Submission {
     /// Delivers the outcome of a final submission, again if it was delivered.
     pub fn redeliver(&mut self, now: Timestamp) -> Ruled<LifecycleError> {
         let (id, state) = (self.id, self.state);
-        if !state.is_final() {
+        if !OperatorAction::Redeliver.concerns(state) {
             return Err(LifecycleError::NoOutcome { id, state });
         }
         if self.webhook.is_none() {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::{
-    DeliveryResult, IllegalTransitionError, Lasting, LifecycleError, Next, NextStep, Outcome,
-    Reason, ReasonCode, Ruled, State, StepKind, Submission, Transition,
+    DeliveryResult, IllegalTransitionError, Lasting, LifecycleError, Next, NextStep,
+    OperatorAction, Outcome, Reason, ReasonCode, Ruled, State, StepKind, Submission, Transition,
 };
 use crate::domain::{Timestamp, later};
 
@@ -25,7 +25,7 @@ impl Submission {
         if self.is_refetching() {
             return Ok(None);
         }
-        if !state.is_final() {
+        if !OperatorAction::Refetch.concerns(state) {
             return Err(LifecycleError::NotFinal { id, state });
         }
         if self.processing_token.is_none() {

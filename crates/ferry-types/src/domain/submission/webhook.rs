@@ -47,7 +47,7 @@ closed_set! {
         ClientError = "client_error",
         /// 3xx: redirects are not followed.
         Redirected = "redirected",
-        /// 5xx, and what belongs nowhere.
+        /// 5xx, or a status outside of 200 to 499.
         ServerError = "server_error",
         /// No connection: connection refused, DNS, TLS.
         NoConnection = "no_connection",
