@@ -3,7 +3,7 @@
 //! The modules stand in layers, lowest first; a module imports only from layers above its own here,
 //! and `tests/tidy` proves it. What they stand on are the crates below `crates/`.
 
-// L1: foundations
+// L1: foundations. A blank line keeps the formatter from sorting what depends on the lines above.
 pub mod boot_clock;
 pub mod charset;
 pub mod content_type;
@@ -14,9 +14,11 @@ pub mod pace;
 pub mod private_files;
 pub mod secret;
 pub mod sent;
-// keeps places until responses are sent
+
+// After `sent`: a connection gives its place back when its response was sent.
 pub mod connections;
-// at a pace
+
+// After `pace`.
 pub mod paced_stream;
 
 pub mod metrics;
@@ -24,59 +26,61 @@ pub mod open_files;
 pub mod shutdown;
 pub mod telemetry;
 pub mod traces;
-// logs, too
+
+// After `telemetry`: both log.
 pub mod audit;
 pub mod listener;
 
-// L2: the outside world
+// L2: the outside world.
 pub mod platform;
 pub mod store_failures;
-// one that fails makes a process unready
+
+// After `store_failures`: a store that fails makes a process unready.
 pub mod readiness;
-// counts for the metrics what a store does
+
+// After `store_failures`: it counts them.
 pub mod instrumented;
 pub mod throughput;
 pub mod webhook;
 
-// L3: what carries submissions
+// L3: runs the steps of submissions.
 pub mod pipeline;
 
-// acts on many of them, for the API and the command line
 pub mod bulk_actions;
 
-// L4: what stands around it
+// L4: interfaces and observation.
 pub mod admin;
-// sentences for people, of the console and the command line
+
 pub mod words;
-// others read them in the store
+
 pub mod heartbeats;
-// they are in the log, too
+
+// After `words`: it logs their sentences.
 pub mod account_watch;
 
-// the checks of its store
 pub mod durability;
 
-// the size of the queue, and what is wrong with it
 mod queue;
 
-// drills of a demonstration, with the sentences about the queue
+// After `queue`: a drill shows its sentences.
 pub mod rehearsal;
 
-// the pages of the console
+// After `queue` and `rehearsal`: pages show both.
 mod console;
 
-// the HTTP API, and the console over HTTP
+// After `console`: it serves the pages.
 pub mod api;
 pub mod redis_metrics;
-// reads these as well
+
+// After `redis_metrics`: it exports them.
 pub mod exporter;
 pub mod store_watch;
 
-// L5: the program
+// L5: the program.
 pub mod config;
 
-// its parts put together
+// After `config`: it puts the parts together.
 pub mod app;
 
-// its command line
+// After `app`: it runs it.
 pub mod cli;

@@ -30,7 +30,7 @@ pub(super) struct MemoryPermit {
 }
 
 impl BodyMemory {
-    /// So many bytes, of which a key has half, and enough for a body of `largest` in any case.
+    /// With this number of bytes, of which a key has half, and enough for a body of `largest` in any case.
     pub(super) fn new(bytes: u64, largest: u64, setting: &'static str) -> Self {
         let largest = largest.saturating_sub(OWN);
         Self { shares: Shares::new(bytes.max(largest), largest), setting }

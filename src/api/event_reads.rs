@@ -42,7 +42,7 @@ impl EventReads {
         Arc::new(Self { store, turns, labels: Mutex::new(Known::new(MEMORY)) })
     }
 
-    /// So many events after this one.
+    /// Number of events after this one.
     pub(super) async fn events(
         self: &Arc<Self>,
         owner: &Owner,

@@ -53,7 +53,7 @@ impl Shares {
         Arc::new(Self { all, each, used: Mutex::default() })
     }
 
-    /// So many permits, half of them for one key.
+    /// With this number of permits, half of them for one key.
     pub(super) fn permits(count: usize) -> Arc<Self> {
         Self::new(count.max(1) as u64, 1)
     }

@@ -24,7 +24,7 @@ pub(super) struct Turn {
 }
 
 impl<O: Hash + Eq + Clone> Turns<O> {
-    /// So many at once, and of one owner.
+    /// Turns at once, of all and of one owner.
     pub(super) fn new(all: usize, each: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(all)), each, by_owner: Mutex::default() }
     }

@@ -24,7 +24,7 @@ use ferry_types::contract::SubmissionRequest;
 const BATCH: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
 
-/// So many bytes of checked lines stay in memory until all are checked; what follows them is checked again.
+/// Maximum number of bytes of checked lines in memory until all are checked; what follows them is checked again.
 const KEPT_BYTES: u64 = 64 << 20;
 
 /// Submissions that are looked up at once, to be printed for programs.

@@ -228,7 +228,7 @@ pub(super) fn id(value: &str) -> Result<String, Expected> {
     crate::secret::visible(value).map(str::to_owned)
 }
 
-/// So many a second; none for an empty text.
+/// Rate in a second; none for an empty text.
 pub(super) fn rate(value: &str) -> Result<Option<f64>, Expected> {
     if value.is_empty() {
         return Ok(None);

@@ -24,7 +24,7 @@ const SHOWN: usize = 200;
 /// Of so many characters of a text, at most one cannot be shown.
 const ODD: usize = 16;
 
-/// So much of a body shows whether it is a web page, in bytes.
+/// Length of the beginning of a body that shows whether it is a web page, in bytes.
 const BEGINNING: usize = 1024;
 
 /// Errors of RFC 6749 §5.2 and RFC 6750 §3.1 that only a person can fix.

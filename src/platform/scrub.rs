@@ -10,10 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::account::AccountConfig;
 
-/// So many access tokens are remembered: one that was replaced may still be echoed.
+/// Number of access tokens that are remembered: one that was replaced may still be echoed.
 const BEARERS: usize = 8;
 
-/// So many spellings of secrets are remembered when further ones replace them.
+/// Number of spellings of secrets that are remembered when further ones replace them.
 const LASTING: usize = 70;
 
 /// Text is read as if it were encoded so many times over, such as JSON within JSON.

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Token, module_path, none, packages, rust_files, tokens};
+use super::tokens::{Token, tokens};
+use super::{module_path, none, packages, rust_files};
 
 /// References that close a cycle and are to go; the list may only become shorter.
 const ALLOWED: &[(&str, &str)] = &[];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{block_comment, character, raw, string};
+use super::tokens::{block_comment, character, raw, string};
 
 /// Kind of a text, by its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +122,16 @@ fn texts_of_html(text: &str) -> Vec<Prose> {
 fn comments(text: &str, mark: &str) -> Vec<Prose> {
     let (mut found, mut lines) = (Vec::new(), Vec::new());
     for line in text.lines().chain([""]) {
+        // A comment before a function of Lua documents it, as the first one of a file does the file.
+        let (is_first, is_of_function) = (found.is_empty(), line.starts_with("local function "));
         let whole = line.trim_start().strip_prefix(mark);
         let behind = line.find(&format!(" {mark} ")).map(|at| &line[at + 1 + mark.len()..]);
         match (whole, behind) {
             (Some(comment), _) => lines.push(comment.trim()),
             (None, Some(comment)) => found.push(Prose::new(Scope::Comments, comment)),
             (None, None) => {
-                found.push(Prose::new(Scope::Comments, &lines.join("\n")));
+                let is_doc = mark == "--" && (is_first || is_of_function);
+                found.push(Prose { is_doc, ..Prose::new(Scope::Comments, &lines.join("\n")) });
                 lines.clear();
             }
         }

@@ -1,7 +1,8 @@
 //! Holds tests and benchmarks to waits with an end: a loop that awaits looks at the time, so that what it
 //! waits for in vain is named.
 
-use super::{Token, none, rust_files, tokens};
+use super::tokens::{Token, tokens};
+use super::{none, rust_files};
 
 /// Names of which a loop that awaits has one: of a `Wait`, of a limit, or of the time that has passed. One
 /// that accepts connections serves as long as its runtime lives.

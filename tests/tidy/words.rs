@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use super::prose::{Prose, Scope, prose_of};
-use super::{Token, files, none, root, rust_files, shown, tokens};
+use super::tokens::{Token, tokens};
+use super::{files, none, root, rust_files, shown};
 
 const EVERYWHERE: &[Scope] = &[Scope::Docs, Scope::Comments, Scope::Texts];
 const FOR_USERS: &[Scope] = &[Scope::Docs, Scope::Texts];
@@ -42,7 +43,7 @@ const RULES: &[(&str, &[Scope], &[&str])] = &[
     ("callback", FOR_USERS, &["callback/callbacks"]),
     (
         "Name",
-        FOR_USERS,
+        EVERYWHERE,
         &["a/the/its/same/this/each/their/record's Name", "of one Name", "and Name"],
     ),
     (
@@ -58,10 +59,10 @@ static PHRASES: LazyLock<Vec<Vec<Vec<&str>>>> = LazyLock::new(|| {
     RULES.iter().map(|(.., phrases)| words(phrases)).collect()
 });
 
-/// Phrases that a rule does not mean. The second is what the operating system says, the last two the names that
-/// the crates `redis` and `h2` have.
+/// Phrases that a rule does not mean. The second is what the operating system says, the next two are names that
+/// the crates `redis` and `h2` have, and the last is a type.
 const ALLOWED: &[&str] =
-    &["error budget", "connection refused", "connection refusal", "refused stream"];
+    &["error budget", "connection refused", "connection refusal", "refused stream", "Same Name"];
 
 /// First words that no doc comment has, and those that only a whole sentence has.
 const NO_BEGINNING: &[&str] = &["What", "Whether", "Who", "Whose", "Whom", "How", "Where"];

@@ -63,7 +63,7 @@ pub struct NewSubmission {
 pub enum Deadline {
     /// At a time that the producer named.
     At(Timestamp),
-    /// So long after acceptance, or after `not_before` if that is later.
+    /// Time after acceptance, or after `not_before` if that is later.
     After(Duration),
 }
 

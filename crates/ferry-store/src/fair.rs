@@ -44,7 +44,7 @@ const IN_FLIGHT: Duration = Duration::from_millis(50);
 /// Steps that an account yields now.
 #[derive(Debug)]
 pub(super) enum Availability {
-    /// So many more steps, which begin as long as any of these requests are left. A probe is the step due
+    /// Number of further steps, which begin as long as any of these requests are left. A probe is the step due
     /// longest: one of a higher priority that always fails must not be every probe.
     UpTo { steps: usize, requests: usize, is_probe: bool },
     /// Nothing before this time or, without one, before `resume`, which wakes all workers.
@@ -140,7 +140,7 @@ pub(super) fn limits(
     configured.within(health.requests_per_second(now))
 }
 
-/// So many steps of an account without a rate limit.
+/// Number of steps of an account without a rate limit.
 fn unlimited(steps: usize, is_probe: bool) -> Availability {
     Availability::UpTo { steps, requests: usize::MAX, is_probe }
 }

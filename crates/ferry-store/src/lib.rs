@@ -1,7 +1,7 @@
 //! Keeps submissions and leases out their steps: one trait, so that workers and commands need not
 //! know where the data lies.
 //!
-//! Time is the store's: a caller hands in spans and reads back timestamps, so that a worker with a
+//! Time is the store's: a caller passes durations and reads timestamps, so that a worker with a
 //! wrong clock does no harm.
 
 mod accepting;
@@ -156,7 +156,7 @@ pub struct Commit {
 pub enum Committed {
     /// It is durable; the submission went from the first state to the second.
     Done(State, State),
-    /// Another worker holds the step by now, or it ended: nothing was changed but the account's health,
+    /// Another worker owns the step by now, or it ended: nothing was changed but the account's health,
     /// if the Platform asks something of the whole account.
     Stale,
     /// The transition is not in the table: nothing was changed.
@@ -203,7 +203,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// due time. An upload's attempt is durable when this returns.
     async fn claim(&self, request: ClaimRequest) -> Result<Claims, StoreError>;
 
-    /// Records what was decided about steps that are held, in the order of `batch`, each on its own.
+    /// Records what was decided about steps that the worker owns, in the order of `batch`, each on its own.
     async fn commit(&self, batch: Vec<Commit>) -> Result<Vec<Committed>, StoreError>;
 
     /// Extends leases by `lease` from now. Returns `true` for each that is still owned; an expired

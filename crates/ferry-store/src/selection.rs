@@ -100,7 +100,7 @@ pub const PAGE: usize = 100;
 /// The number of submissions that match.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// So many match.
+    /// Number of matches.
     pub count: u64,
     /// True if more may match.
     pub has_more: bool,

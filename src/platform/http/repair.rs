@@ -19,7 +19,7 @@ pub(super) struct Repair {
 enum State {
     /// The head so far, and where its last line begins.
     Head(Vec<u8>, usize),
-    /// So much of a body is missing.
+    /// Number of bytes of a body that are missing.
     Length(u64),
     Chunk(Chunk),
     /// A chunk is broken; nothing behind it can be read.
@@ -35,7 +35,7 @@ enum Chunk {
     Size { size: u64, has_digits: bool },
     /// The rest of its line.
     Extension(u64),
-    /// So much of the data is missing.
+    /// Number of bytes of the data that are missing.
     Data(u64),
     /// The end of the line of the data.
     End,

@@ -36,7 +36,7 @@ fn every_file_becomes_a_submission_named_after_it() {
     ");
     let objects = ferry.run(&["submit", "--json", "march.csv"]).ok().objects();
     assert_is_submission(&objects[0]);
-    // The first of its Name is not final.
+    // The first of its name is not final.
     assert_eq!(objects[0]["waiting_for"]["for"], "predecessor");
 }
 

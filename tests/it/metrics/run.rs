@@ -193,7 +193,7 @@ async fn go_wrong(world: &World) {
         let body = body.to_owned();
         Fault::Respond { status, headers: Vec::new(), body }
     };
-    // An upload that may have arrived and must not overwrite is held when the Name is found.
+    // An upload that may have arrived and must not overwrite is held when the name is found.
     world.sim.script(Endpoint::Upload, Fault::ResetAfter);
     let held = world.submit(dataset("doubtful")).await;
     world.until(held, |view| view.state == State::Held).await;

@@ -1,7 +1,7 @@
 -- Takes new submissions in, all or none.
 -- KEYS: the namespace.
 -- ARGV: the time; how many; of each: id; head, but for its times, its place and whether it is blocked;
---   what follows the head; start or empty, deadline or empty, span of a deadline or empty; whether there
+--   what follows the head; start or empty, deadline or empty, duration until the deadline or empty; whether there
 --   is an idempotency key, the key; the dataset; how many labels, their names and values.
 -- Returns: for each `new`, `duplicate` or `conflict`, and an id; or `taken` and the id that was there.
 -- Bounded by the size of the batch.
@@ -63,7 +63,7 @@ local function insert(new)
     if new.keyed then written[key.idempotency(account, new.idempotency)] = new.id end
     place(key.all, new.id, last)
     place(key.state('queued', account), new.id, last)
-    -- At once: the next of the batch may have the same Name.
+    -- At once: the next of the batch may have the same name.
     call('ZADD', key.name(account, name), last, new.id)
     for _, label in ipairs(new.labels) do place(key.label(account, label[1], label[2]), new.id, last) end
     if not known_accounts[account] and call('HSETNX', key.health, account, '') == 1 then

@@ -1,6 +1,6 @@
 -- Leases due steps of one kind: fairly between accounts, within one by priority and due time.
 -- KEYS: the namespace.
--- ARGV: the time; the kind; how many at most (1000 or less); the span of the lease; the policy; the
+-- ARGV: the time; the kind; how many at most (1000 or less); the duration of the lease; the policy; the
 --   limits; a name of this call; how many, and the names of calls whose responses the caller lost.
 -- Returns: the time with its offset; the time to ask again, or empty; the fence; for each step its submission's record; the
 --   ids of these; for each upload the mark of its name, if there is one; the ids of records that are damaged,
@@ -131,7 +131,7 @@ local function within(account)
     end
 end
 
--- What an account yields now: `room` for so many more, or, if none, perhaps when it `reopens`.
+-- Admission of an account: `room` for so many more steps, or, if none, the time at which it `reopens`, if known.
 local function admission(account)
     if kind == 'deliver' then
         account.room, account.admitted = limit, true
@@ -155,7 +155,7 @@ local function admission(account)
     if account.limits and account.admitted then within(account) end
 end
 
--- When the next step of an account may be leased, if that is known.
+-- Time at which the next step of an account may be leased, if that is known.
 local function next_of(account)
     local soonest
     for _, priority in ipairs(PRIORITIES) do

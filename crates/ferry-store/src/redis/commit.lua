@@ -3,7 +3,7 @@
 -- ARGV: the time; the policy; how many; of each an array: the submission; the lease; whether the caller
 --   has tried before and lost the response; whether a cancellation was asked for; the account, the signal about
 --   it and its value, and whether that counts in any case; the states before and after, or empty if that is
---   illegal; the kind of the step; Name, place, priority and reason; the step that follows, and the span
+--   illegal; the kind of the step; name, place, priority and reason; the step that follows, and the delay
 --   until it is due or false; whether it ends now, and when it did; a line for the timeline, or false; the
 --   record from its state on; the effect on its name, or empty; the keys and values of contents.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
@@ -13,7 +13,7 @@
 
 local p = policy()
 
--- What the caller's own commit brought about, if that was the last one.
+-- Result of the caller's own commit, if that was the last one.
 local function repeated(id, fence)
     local r = load(id)
     local of, from, to = string.match(r and r.done or '', '^(%d+) (%l+) (%l+)$')
@@ -54,16 +54,16 @@ local function commit(c, claim)
     return 'done'
 end
 
--- What is damaged must not keep the others from being recorded. What the server itself does not do, as for
+-- A damaged record must not keep the others from being recorded. What the server itself does not do, as for
 -- want of memory, it does for none.
 local commits, names, responses = {}, {}, {}
 for n = 1, number() do
     commits[n] = argument()
     names[n] = key.claim(commits[n][1])
 end
-local held = #names > 0 and call('MGET', unpack(names)) or {}
+local owners = #names > 0 and call('MGET', unpack(names)) or {}
 for n, c in ipairs(commits) do
-    local ok, response = pcall(commit, c, held[n])
+    local ok, response = pcall(commit, c, owners[n])
     if not ok then
         local why = type(response) == 'table' and response.err or response
         if not string.find(why, '^user_script') and not string.find(why, '^WRONGTYPE') then

@@ -1,4 +1,4 @@
--- Forgets who holds steps of which nothing more can be known: their records cannot be understood.
+-- Forgets the owners of steps of which nothing more can be known: their records cannot be understood.
 -- KEYS: the namespace.
 -- ARGV: the time; how many; of each: the submission; its claim, as it was read.
 -- Returns: nothing.

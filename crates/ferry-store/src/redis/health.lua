@@ -1,5 +1,5 @@
 -- The health of an account, as `domain::account` has it: what a signal changes, and what is admitted.
--- The contract tests hold the two against each other.
+-- The contract tests compare the two.
 
 -- After so many doublings a ramp is over.
 local RAMP_DOUBLINGS = 10
@@ -9,7 +9,7 @@ local function policy()
     return { failures = number(), initial = number(), most = number(), ramp = number() }
 end
 
--- What is known of the rate that the Platform allows, as `domain::account::LearnedRate` has it, is stored as
+-- The knowledge of the rate that the Platform allows, as `domain::account::LearnedRate` has it, is stored as
 -- one text of numbers. One that is damaged is forgotten.
 local LEARNED = { 'throttled_at', 'row', 'unlimited', 'less', 'from', 'sent', 'since', 'cycle', 'window', 'count', 'last' }
 
@@ -160,16 +160,16 @@ local function count_requests(account, h, count)
         h.learned = nil
         return save_health(account, h)
     end
-    local span = now - l.window
-    if span >= 2000 then
-        l.last = per_1000_seconds(l.count, span)
+    local elapsed = now - l.window
+    if elapsed >= 2000 then
+        l.last = per_1000_seconds(l.count, elapsed)
         l.window, l.count = now, 0
     end
     l.count, l.sent = l.count + count, l.sent + count
     save_health(account, h)
 end
 
--- How many steps may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
+-- Number of steps that may be leased: 'open', 'up_to' a number, or 'blocked' until a time, if there is one.
 local function admit(h, p)
     if h.pause_reason then return 'blocked' end
     if h.throttled_until and now < h.throttled_until then return 'blocked', h.throttled_until end
@@ -255,23 +255,23 @@ local function record(h, signal, kind, value, p)
     return false
 end
 
--- The reports of a batch about their accounts, each of which is read and saved once.
-local new_events = {}
+-- The health of each account that a batch reports about: read and saved once.
+local health_of = {}
 
 -- Records what a step reported about its account. Where few are let through at a time, one that ends
 -- makes room for another.
 local function take_signal(account, signal, kind, value, p)
-    local t = new_events[account]
+    local t = health_of[account]
     if not t then
         t = { health = load_health(account) }
-        new_events[account] = t
+        health_of[account] = t
     end
     if admit(t.health, p) ~= 'open' then anything = true end
     if record(t.health, signal, kind, value, p) then t.changed = true end
 end
 
 local function save_signals()
-    for account, t in pairs(new_events) do
+    for account, t in pairs(health_of) do
         if t.changed then save_health(account, t.health) end
     end
 end

@@ -2,9 +2,9 @@
 -- KEYS: the namespace.
 -- ARGV: the time; how many; their ids.
 -- Returns: the time; of each nothing, or its record, its claim or empty, the end of its lease or empty,
---   and, if it has failed, of the same account and Name an earlier submission that is not final, a newer
+--   and, if it has failed, of the same account and name an earlier submission that is not final, a newer
 --   one that is not, each of them or empty, and the records of newer ones that ended otherwise than rejected.
--- Bounded by what is asked for, and by the newest submissions of a Name of which the state is looked at.
+-- Bounded by what is asked for, and by the newest submissions of a name of which the state is looked at.
 
 local MOST_NEWER = 200
 

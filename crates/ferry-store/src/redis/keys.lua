@@ -6,7 +6,7 @@ local base = KEYS[1]
 
 -- Those that need no more than their name:
 -- `all`, `finished`, `leases`: sorted sets, by the order of acceptance, of all submissions; by the time of
---   their end, of those that are final; by the end of their lease, of those that a worker holds.
+--   their end, of those that are final; by the end of their lease, of those that a worker owns.
 -- `seq`, `fence`, `turn`: counters of accepted submissions; of claims; of claims that served an account.
 -- `events`, `forgotten`: a list of what changed last, as `events.rs` reads it; how many came before the
 --   first of them.
@@ -39,7 +39,7 @@ function key.machine(boot) return base .. 'clock:' .. boot end
 -- A string: a submission, as `record.rs` reads it.
 function key.submission(id) return base .. 's:' .. id end
 
--- A string: who holds a submission's step, as `claim_of` writes it.
+-- A string: the owner of a submission's step, as `claim_of` writes it.
 function key.claim(id) return base .. 'c:' .. id end
 
 -- A string: the ids of what a process claimed last of a kind of steps, in case that the response was lost.
@@ -56,7 +56,7 @@ function key.due(kind, priority, account)
     return base .. 'due:' .. kind .. ':' .. priority .. ':' .. account
 end
 
--- A sorted set, by due time, of what waits for an earlier submission of its Name.
+-- A sorted set, by due time, of what waits for an earlier submission of its name.
 function key.has_predecessor(kind, account) return base .. 'has_predecessor:' .. kind .. ':' .. account end
 
 -- A sorted set, by when they were served last, of the accounts with steps in `key.due`.
@@ -65,7 +65,7 @@ function key.waiting(kind) return base .. 'waiting:' .. kind end
 -- A sorted set, by the order of acceptance, of the submissions in a state.
 function key.state(state, account) return base .. 'in:' .. state .. ':' .. account end
 
--- A sorted set of the submissions of a Name: by the order of acceptance those that are not final, by
+-- A sorted set of the submissions of a name: by the order of acceptance those that are not final, by
 -- its negative those that are.
 function key.name(account, name) return base .. 'n:' .. #account .. ':' .. account .. ':' .. name end
 

@@ -1,4 +1,4 @@
--- Usage of the limits of an account, as `domain::limits` has it. The contract tests hold both.
+-- Usage of the limits of an account, as `domain::limits` has it. The contract tests compare the two.
 
 local BURST = 40000
 local now_micros = now * 1000
@@ -20,7 +20,7 @@ local function used_until(rate, account)
     return tonumber(call('HGET', key.limit_usage, rate .. ':' .. account) or 0) or 0
 end
 
--- How many steps may begin now, and, if none may, when the next one may.
+-- Number of steps that may begin now, and, if none may, the time at which the next one may.
 local function limits_available(account, limits)
     local left, at = math.huge, now_micros
     for _, rate in ipairs({ 'uploads', 'requests' }) do

@@ -3,7 +3,7 @@
 -- ARGV: the time; the sequence number before which they stand, or empty; the times since and before
 --   which they were accepted, in milliseconds, or empty; how many to look at; how many accounts, and these,
 --   or none for all; how many indexes, and of each its kind and two parts: `all`; `label` with name and value; `name` with the
---   Name; `state` with the state.
+--   name; `state` with the state.
 -- Returns: the time; the sequence number of the last one that was looked at, or empty if no more
 --   follow; of each its id, its sequence number, and what `show` gives.
 -- Bounded by what is asked for: where that needs too many indexes, a wider one is read, and the
@@ -24,7 +24,7 @@ local function require_all()
     end
 end
 
--- Indexes with the sign of the scores that are read: those of a Name that are final stand by the negative.
+-- Indexes with the sign of the scores that are read: those of a name that are final stand by the negative.
 local sources = {}
 local function add_index(kind, of, one, other)
     if kind == 'name' then
@@ -50,7 +50,7 @@ local function read_sources()
 end
 read_sources()
 
--- How many stand in a source, and the rank of one of them, counted from the oldest.
+-- Number of entries of a source, and the rank of one of them, counted from the oldest.
 local function run_of(sign, index)
     local negative = call('ZCOUNT', index, '-inf', '(0')
     if sign < 0 then return negative, function(n) return negative - 1 - n end end

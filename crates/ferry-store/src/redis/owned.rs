@@ -14,7 +14,7 @@ use crate::{Commit, Lease};
 /// More than a process holds: beyond it, steps whose lease has run out are forgotten.
 const MOST: usize = 10_000;
 
-/// For so long a submission is remembered that was read for a commit.
+/// Time for which a submission is remembered that was read for a commit.
 const SOON: Duration = Duration::from_mins(1);
 
 /// The steps that this process holds.

@@ -1,8 +1,8 @@
--- What every script begins with: the time, its arguments, and what it changes.
+-- The beginning of every script: the time, its arguments, and what it changes.
 
 local floor, min, max = math.floor, math.min, math.max
 
--- Result of a command on a key that holds what no script wrote: as if nothing were there.
+-- Result of a command on a key whose value no script wrote: as if nothing were there.
 local NOTHING = {
     GET = false, HGET = false, ZSCORE = false, ZCARD = 0, ZCOUNT = 0, LLEN = 0, RPUSH = 0, HSETNX = 0,
 }
@@ -62,7 +62,7 @@ local stamp = now_text .. ' ' .. int(offset)
 
 local function later(duration) return min(now + duration, FOREVER) end
 
--- ARGV[2] holds all other arguments, an array in MessagePack: one is taken in much faster than many.
+-- ARGV[2] has all other arguments, an array in MessagePack: one is read much faster than many.
 -- They are read one after the other.
 local arguments, position = cmsgpack.unpack(ARGV[2]), 0
 local function argument()

@@ -1,4 +1,4 @@
--- How a submission is stored, and who holds its step.
+-- The record of a submission, and the owner of its step.
 
 -- A submission is one string of values in MessagePack: first its head, what scripts act on, in this
 -- order; then the cold part, which only Rust reads; then the lines of its timeline. Where there is nothing,
@@ -24,7 +24,7 @@ end
 -- A line of a timeline.
 local function line(state, why) return cmsgpack.pack({ now, state, why }) end
 
--- Who holds a step, as a text: its lease, which is the fence, the kind and the call that claimed it; then
+-- Owner of a step, as a text: its lease, which is the fence, the kind and the call that claimed it; then
 -- `run`, or `stop` if the submission is to end with the step; and the account.
 local function claim_of(fence, kind, caller, word, account)
     return fence .. ' ' .. kind .. ' ' .. caller .. ' ' .. word .. ' ' .. account
@@ -33,10 +33,10 @@ end
 -- The parts of a claim after its fence.
 local function parts_of(claim) return string.match(claim, '^%d+ (%l+) (%S+) (%l+) (.*)$') end
 
--- Whether a claim, if there is one, is the one that a lease names.
+-- True if a claim, if there is one, is the one that a lease names.
 local function has_lease(claim, lease)
     return claim and string.sub(claim, 1, #lease + 1) == lease .. ' '
 end
 
--- Whether a cancellation was asked for, so that the submission ends with the step.
+-- True if a cancellation was requested, so that the submission ends with the step.
 local function is_to_stop(claim) return string.match(claim, '^%d+ %l+ %S+ (%l+)') == 'stop' end

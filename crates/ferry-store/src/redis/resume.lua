@@ -1,7 +1,7 @@
 -- Ends a pause, a throttling and an open breaker, and brings forward what the Platform postponed. Failures in a
 -- row stay known until a request succeeds.
 -- KEYS: the namespace.
--- ARGV: the time; the account; the span after which a poll or a fetch counts as postponed; how many of them at
+-- ARGV: the time; the account; the duration after which a poll or a fetch counts as postponed; how many of them at
 --   most (1000 or less).
 -- Returns: whether the account is `known` or `unknown`; whether there was anything to end; how many steps were
 --   brought forward.

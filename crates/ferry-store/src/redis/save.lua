@@ -9,7 +9,7 @@
 
 local of_expired = flag()
 
--- Whether one that ended may stand among those of its Name again, as the decision took them to be.
+-- True if one that ended may stand among those of its name again, as the decision took them to be.
 local function fits_its_name(new)
     local index = key.name(new.account, new.name)
     local newer = call('ZRANGEBYSCORE', index, '(' .. int(new.seq), '+inf', 'LIMIT', 0, 1)

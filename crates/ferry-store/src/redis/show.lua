@@ -1,6 +1,6 @@
 -- Reads what is shown of a submission.
 
--- What explains a record: the end of its lease or empty, the health of its account, the submission that it
+-- The facts that explain a record: the end of its lease or empty, the health of its account, the submission that it
 -- waits for, and until when its account's rates are used up.
 local function explain(id, record)
     local account = value_of(record, 'account')

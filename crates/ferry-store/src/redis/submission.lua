@@ -13,7 +13,7 @@ local function parse(record)
     return r
 end
 
--- Who holds a step now.
+-- Owner of a step.
 local function claim_on(id)
     local name = key.claim(id)
     return not ended[name] and read(name) or nil
@@ -77,7 +77,7 @@ end
 -- So many records that were removed by hand are passed over.
 local REMOVED = 20
 
--- The earliest submission of a Name that is not final. A damaged one blocks the Name, because it may have been
+-- The earliest submission of a name that is not final. A damaged one blocks the name, because it may have been
 -- uploaded; one without a record does not.
 local function first_of(account, name)
     for _, id in ipairs(call('ZRANGEBYSCORE', key.name(account, name), 1, '+inf', 'LIMIT', 0, REMOVED)) do
@@ -126,7 +126,7 @@ local function move(old, new)
     local was, is = FINAL[old.state], FINAL[new.state]
     if is then place(key.finished, new.id, now_text) end
     if is and not was then
-        -- At once: the earliest of the Name is looked for next.
+        -- At once: the earliest of the name is looked for next.
         call('ZADD', key.name(new.account, new.name), '-' .. int(new.seq), new.id)
         free_name(new)
     elseif was and not is then

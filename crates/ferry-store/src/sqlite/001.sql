@@ -1,7 +1,7 @@
 -- One row a submission: the columns are those that statements look for or write alone, and `cold` is the
 -- rest, as `store::cold` has it.
 CREATE TABLE submissions (
-    -- The order of acceptance: revisions of a Name run in it, and lists go backwards through it.
+    -- The order of acceptance: revisions of a name run in it, and lists go backwards through it.
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     account TEXT NOT NULL,
@@ -18,9 +18,9 @@ CREATE TABLE submissions (
     deadline INTEGER NOT NULL,
     step TEXT,
     due_at INTEGER,
-    -- Set exactly while a worker holds the step.
+    -- Set exactly while a worker owns the step.
     leased_until INTEGER,
-    -- 1 while an earlier submission of the account and Name is not final.
+    -- 1 while an earlier submission of the account and name is not final.
     has_predecessor INTEGER NOT NULL DEFAULT 0,
     -- Grows with every claim.
     fence INTEGER NOT NULL DEFAULT 0,

@@ -37,7 +37,7 @@ pub(super) fn commit(
     let Some(record) = record else { return Ok(Committed::Stale) };
     let account = record.submission.account.clone();
     let signal = &commit.transition.signal;
-    let committed = if record.is_held_by(&commit.lease) {
+    let committed = if record.is_owned_by(&commit.lease) {
         apply(record, connection, effects, commit, packed)?
     } else {
         Committed::Stale
@@ -139,7 +139,7 @@ pub(super) fn release(
     let now = effects.now();
     let record = match SqliteRecord::find(connection, claim.lease.id) {
         Err(error) if error.is_of_a_row() => None,
-        found => found?.filter(|record| record.is_held_by(&claim.lease)),
+        found => found?.filter(|record| record.is_owned_by(&claim.lease)),
     };
     match record.map(|record| record.change(connection, effects, |s| s.release(now))) {
         // Its lease runs out, and it is set aside.

@@ -65,7 +65,7 @@ impl SqliteRecord {
     }
 
     /// True if `lease` still owns its step.
-    pub(super) fn is_held_by(&self, lease: &Lease) -> bool {
+    pub(super) fn is_owned_by(&self, lease: &Lease) -> bool {
         self.fence.unsigned_abs() == lease.fence
             && self.claimed_by == lease.claimed_by.to_string()
             && self.submission.step == Some(lease.kind)
@@ -109,7 +109,7 @@ pub(super) fn millis(at: Timestamp) -> i64 {
     at.timestamp_millis()
 }
 
-/// Milliseconds of a span; those beyond what SQLite can hold are for ever.
+/// Milliseconds of a duration; those beyond what SQLite can hold are for ever.
 pub(super) fn duration_millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -141,7 +141,7 @@ impl Model {
         self.one(claim.lease.id).filter(|one| one.leased.is_some_and(|lease| lease.0 == fence))
     }
 
-    /// An earlier submission of the account and Name has not ended.
+    /// An earlier submission of the account and name has not ended.
     fn is_blocked(&self, position: usize) -> bool {
         let this = &self.kept[position];
         self.kept[..position].iter().any(|earlier| {

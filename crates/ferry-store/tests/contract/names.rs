@@ -144,7 +144,7 @@ pub(super) async fn a_failed_one_is_retried_although_a_newer_one_has_ended(subje
             _ => subject.bring_to(newer).await,
         }
         subject.store.retry(first, DAY).await.unwrap();
-        // The Name is taken again, and what comes later waits.
+        // The name is taken again, and what comes later waits.
         let third = subject.accept(new(&name)).await;
         assert_eq!(subject.state(second).await, newer);
         let claim = subject.claim_one(StepKind::Upload).await;

@@ -304,7 +304,7 @@ pub(super) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A small submission of this Name.
+/// A small submission of this name.
 pub(super) fn new(name: &str) -> NewSubmission {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let random = NEXT.fetch_add(1, Ordering::Relaxed);

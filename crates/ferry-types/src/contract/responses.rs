@@ -279,7 +279,7 @@ pub struct AccountsView {
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct CountView {
-    /// So many match.
+    /// Number of matches.
     pub count: u64,
     /// True if there may be more: the store counts by account and state alone, and the others were
     /// looked for in the newest submissions only.

@@ -9,7 +9,7 @@ use serde_json::{Deserializer, Value};
 
 use super::bounded_json::{bare_json, from_json_within};
 
-/// So many places of a text are looked at where JSON may begin.
+/// Maximum number of places where JSON may begin that are looked at.
 const MAX_PLACES: usize = 20;
 
 /// Reads JSON of at most `most` values: strict, within guards of scripts, or as it is written in scripts.

@@ -18,7 +18,7 @@ pub struct AccountLimits {
     pub max_concurrent_uploads: Option<u32>,
 }
 
-/// So much of a rate may be used at once: workers claim in batches.
+/// Part of a rate that may be used at once: workers claim in batches.
 const BURST_MICROS: i64 = 40_000;
 
 /// Usage of the limits of an account: for each rate the time at which it is available again, in

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 
-/// Requests begin again so many percent below the throttled rate, by the number of 429s in a row that
+/// Percentage below the throttled rate at which requests begin again, by the number of 429s in a row that
 /// came soon after another.
 const DEPTHS: [u64; 5] = [3, 8, 15, 25, 30];
 
@@ -45,7 +45,7 @@ const CYCLES: i64 = 7;
 /// Longest delay of a 429 that speaks of a rate. Others speak of quotas of an hour or a day.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
-/// Requests are counted for so long, in milliseconds, before the next count begins.
+/// Time for which requests are counted before the next count begins, in milliseconds.
 const WINDOW: i64 = 2000;
 
 /// The rate is seldom measured over less, in milliseconds.

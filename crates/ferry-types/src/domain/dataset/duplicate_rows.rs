@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 
 use csv::ByteRecord;
 
-/// So many different rows are remembered; later ones are only compared with these.
+/// Maximum number of different rows that are remembered; later ones are only compared with these.
 const MAX_REMEMBERED: usize = 1_800_000;
 
 /// The rows so far. A hash stands for the row, so that memory does not grow with its length.

@@ -6,7 +6,7 @@ use crate::domain::bounded_json::from_json_within;
 use crate::domain::lenient_json::read_json;
 use crate::domain::sanitize::sanitize;
 
-/// So many complaints are read; one more says how many there are besides.
+/// Maximum number of items that are read; one more says how many there are besides.
 pub const MAX_ITEMS: usize = 10_000;
 
 /// The most values of JSON that are looked at; text with more is one message.
