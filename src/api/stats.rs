@@ -9,9 +9,9 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::json::Json;
 use super::shared::Shared;
-use crate::queue::{Counts, Now, Reading};
-use ferry_store::{Stats, Store, StoreError};
-use ferry_types::contract::StatsView;
+use crate::queue::{self, Counts, Now, Reading};
+use ferry_store::{CheckResult, Stats, Store, StoreError};
+use ferry_types::contract::{FindingView, StatsView};
 
 /// Shows the size of the queue of the caller's accounts, its estimated drain time, and all that is wrong.
 pub(super) async fn stats(
@@ -23,8 +23,7 @@ pub(super) async fn stats(
     shared.parts.throughput.observe(&stats, seen_at);
     let drain = shared.parts.throughput.drain(&stats, seen_at);
     let parts = &shared.parts;
-    // The store is of all accounts.
-    let failed = if caller.accounts.is_none() { parts.durability.failed() } else { Vec::new() };
+    let failed = failed_checks(&shared, &caller);
     let abandoned = abandoned(&shared, &caller).await?;
     let reading = Reading {
         stats: &stats,
@@ -34,6 +33,17 @@ pub(super) async fn stats(
         failed: &failed,
     };
     Ok(Json(reading.view()))
+}
+
+/// The failed checks of the store, which is of all accounts.
+fn failed_checks(shared: &Shared, caller: &Caller) -> Vec<CheckResult> {
+    if caller.accounts.is_none() { shared.parts.durability.failed() } else { Vec::new() }
+}
+
+/// All that is wrong with the server and its store, as far as the caller may know.
+pub(super) async fn of_server(shared: &Shared, caller: &Caller) -> Vec<FindingView> {
+    let checked = shared.parts.readiness.check().await;
+    queue::of_server(&checked, &failed_checks(shared, caller))
 }
 
 /// The abandoned webhooks of the accounts that the caller sees.

@@ -86,8 +86,9 @@ function replace(region, old) {
   old.replaceWith(adopt(region, old));
 }
 
-// Rows, and what stands within a region, come with that alone.
-const standsAlone = (region) => !region.dataset.row && !region.parentElement.closest('[data-region]');
+// Rows, and what stands within a region, come with that alone; the frame has its regions on every page.
+const standsAlone = (region) =>
+  !region.dataset.row && !region.parentElement.closest('[data-region]') && region.closest('main');
 
 function merge(fresh) {
   synchronize(fresh.documentElement);

@@ -3,6 +3,8 @@
 use form_urlencoded::{Serializer, parse};
 
 use super::text::Moment;
+use super::verdict::{Finding, findings};
+use ferry_types::contract::FindingView;
 use ferry_types::domain::Timestamp;
 
 /// The person who looks at a page, as the API knows them.
@@ -88,6 +90,8 @@ pub(crate) struct Frame {
     pub(crate) now: Moment,
     /// Title of the page of the bar that it belongs to.
     pub(crate) here: &'static str,
+    /// All that is wrong with the server and its store, for pages that do not say it themselves.
+    pub(super) notices: Vec<Finding>,
 }
 
 /// Right that a page of the bar needs beyond reading.
@@ -109,7 +113,12 @@ pub(crate) type Entry = (&'static str, &'static str, &'static str, Needs);
 impl Frame {
     /// The frame of a page that is made now.
     pub(crate) fn new(viewer: Option<Viewer>, preferences: Preferences, now: Timestamp) -> Self {
-        Self { viewer, preferences, now: now.into(), here: "" }
+        Self { viewer, preferences, now: now.into(), here: "", notices: Vec::new() }
+    }
+
+    /// The same with all that is wrong with the server and its store.
+    pub(crate) fn with_notices(self, found: &[FindingView]) -> Self {
+        Self { notices: findings(found, false), ..self }
     }
 
     /// True if acts of operators are offered.

@@ -9,4 +9,4 @@ mod view;
 pub(crate) use abandoned::{AbandonedWebhooks, Counts};
 pub(crate) use findings::{ALL_IS_FINE, IDLE, Work, not_ready, of_account, unfinished};
 pub(crate) use processes::processes;
-pub(crate) use view::{Now, Reading, account};
+pub(crate) use view::{Now, Reading, account, of_server};

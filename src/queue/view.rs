@@ -56,15 +56,18 @@ impl Reading<'_> {
         let accounts = stats.accounts.iter();
         let accounts: Vec<AccountView> =
             accounts.map(|one| account(one, stats, self.now)).collect();
-        let of_server = self.checked.as_ref().err().map(|error| not_ready(error));
-        let of_accounts = accounts.iter().flat_map(|account| account.findings.iter().cloned());
-        let of_store = self.failed.iter().map(failed_check);
-        let mut findings: Vec<FindingView> =
-            of_server.into_iter().chain(of_store).chain(of_accounts).collect();
+        let mut findings = of_server(&self.checked, self.failed);
+        findings.extend(accounts.iter().flat_map(|account| account.findings.iter().cloned()));
         findings.sort_by_key(|finding| finding.kind);
         let drain_seconds = self.drain.map(|drain| drain.as_secs_f64());
         StatsView { unfinished: stats.unfinished(), total, drain_seconds, findings, accounts }
     }
+}
+
+/// All that is wrong with the process and its store, whatever the accounts do.
+pub(crate) fn of_server(checked: &Result<(), String>, failed: &[CheckResult]) -> Vec<FindingView> {
+    let of_process = checked.as_ref().err().map(|error| not_ready(error));
+    of_process.into_iter().chain(failed.iter().map(failed_check)).collect()
 }
 
 /// An account with its part of the queue, and all that is wrong with it.

@@ -9,8 +9,10 @@ use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::role::Role;
 use super::super::shared::Shared;
+use super::super::stats;
 use super::door::Visit;
 use crate::console::{Frame, Preferences, Viewer};
+use ferry_types::contract::FindingView;
 use ferry_types::domain::Timestamp;
 
 /// The reader of a page.
@@ -22,12 +24,15 @@ pub(in crate::api) struct Reader {
     pub(in crate::api) now: Timestamp,
     preferences: Preferences,
     viewer: Viewer,
+    /// All that is wrong with the server and its store.
+    notices: Vec<FindingView>,
 }
 
 impl Reader {
     /// The frame of a page for this reader.
     pub(in crate::api) fn frame(&self) -> Frame {
         Frame::new(Some(self.viewer.clone()), self.preferences.clone(), self.now)
+            .with_notices(&self.notices)
     }
 }
 
@@ -54,6 +59,7 @@ impl FromRequestParts<Arc<Shared>> for Reader {
         let visit: Option<&Visit> = parts.extensions.get();
         let preferences = visit.map(|visit| visit.preferences.clone()).unwrap_or_default();
         let viewer = viewer(&caller, shared);
-        Ok(Self { caller, now: shared.parts.clock.now(), preferences, viewer })
+        let notices = stats::of_server(shared, &caller).await;
+        Ok(Self { caller, now: shared.parts.clock.now(), preferences, viewer, notices })
     }
 }

@@ -12,6 +12,7 @@ mod harness;
 mod held;
 mod login;
 mod many_files;
+mod notices;
 mod open;
 mod pages;
 mod pictures;
