@@ -1,7 +1,8 @@
 //! The acts that a page offers: those that the state allows, to those who may.
 
 use super::text::encoded;
-use ferry_types::contract::{BulkAction, SubmissionView};
+use ferry_types::contract::{AccountView, BulkAction, SubmissionView};
+use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
 /// Consequences of decisions about held submissions.
@@ -75,6 +76,8 @@ pub(crate) struct Act {
     pub(crate) field: Option<(&'static str, &'static str)>,
     /// True if it asks for a reason.
     pub(crate) has_reason: bool,
+    /// Description that stands beside its button; empty if the label says all.
+    pub(crate) does: &'static str,
 }
 
 impl Act {
@@ -84,7 +87,8 @@ impl Act {
     }
 
     fn new(action: String, label: &'static str, consequence: impl Into<String>) -> Self {
-        Self { action, label, consequence: consequence.into(), field: None, has_reason: false }
+        let consequence = consequence.into();
+        Self { action, label, consequence, field: None, has_reason: false, does: "" }
     }
 }
 
@@ -136,12 +140,55 @@ pub(super) fn resolutions(view: &SubmissionView) -> Vec<Act> {
     vec![decide("Overwrite", "overwrite", OVERWRITE), decide("Retry", "retry", RETRY), fail]
 }
 
-/// The act on an account: resume a paused one, pause any other.
-pub(crate) fn of_account(account: &str, is_paused: bool) -> Act {
-    let to = |verb: &str| format!("/console/accounts/{}/{verb}", encoded(account));
-    if is_paused {
-        return Act::new(to("resume"), "Resume", "");
+/// A block of an account that `Resume` lifts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// An operator, or denied credentials.
+    Paused,
+    /// `Retry-After`.
+    Throttled,
+    /// Failures in a row.
+    BreakerOpen,
+}
+
+impl Block {
+    fn of(account: &AccountView) -> Option<Self> {
+        match &account.blocked_by {
+            Some(BlockReason::Paused { .. }) => Some(Self::Paused),
+            Some(BlockReason::Throttled { .. }) => Some(Self::Throttled),
+            Some(BlockReason::BreakerOpen { .. }) => Some(Self::BreakerOpen),
+            // Its probe is due.
+            None if account.outage.is_some() => Some(Self::BreakerOpen),
+            Some(BlockReason::LimitReached { .. }) | None => None,
+        }
     }
+}
+
+/// The act that resumes an account.
+pub(super) fn resume(account: &str, block: Block) -> Act {
+    let does = match block {
+        Block::Paused => "Its steps run again.",
+        Block::Throttled => {
+            "Ferry sends requests at once, although the Platform asked for a pause: it may throttle the \
+             account again."
+        }
+        Block::BreakerOpen => {
+            "Ferry sends requests at once, and not first at the next probe. The next failure opens the \
+             circuit breaker again."
+        }
+    };
+    Act { does, ..Act::new(of_account(account, "resume"), "Resume", "") }
+}
+
+/// The acts on an account: resume one that is blocked, pause one that is not paused.
+pub(super) fn on_account(account: &AccountView) -> Vec<Act> {
+    let (name, block) = (&account.account, Block::of(account));
     let consequence = "No step of the account runs until an operator resumes it.";
-    Act { has_reason: true, ..Act::new(to("pause"), "Pause", consequence) }
+    let pause = Act::new(of_account(name, "pause"), "Pause", consequence);
+    let pause = (block != Some(Block::Paused)).then_some(Act { has_reason: true, ..pause });
+    block.map(|block| resume(name, block)).into_iter().chain(pause).collect()
+}
+
+fn of_account(account: &str, verb: &str) -> String {
+    format!("/console/accounts/{}/{verb}", encoded(account))
 }

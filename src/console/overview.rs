@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::acts::{Act, of_account};
+use super::acts::{Act, on_account};
 use super::frame::Frame;
 use super::list::Row;
 use super::spark::Spark;
@@ -14,7 +14,6 @@ use crate::queue::unfinished;
 use crate::words;
 use ferry_types::contract::{AccountView, StatsView, SubmissionView};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
 /// The number of submissions in a state.
@@ -49,8 +48,8 @@ pub(crate) struct AccountRow {
     oldest: String,
     /// Its submissions by state.
     pub(crate) counts: Vec<Count>,
-    /// Pause or resume.
-    pub(crate) act: Option<Act>,
+    /// Pause and resume.
+    pub(crate) acts: Vec<Act>,
     /// Its pace; none on pages that do not show it.
     pub(crate) spark: Option<Spark>,
 }
@@ -63,7 +62,6 @@ impl AccountRow {
         };
         let oldest = steps.clone().filter_map(|step| step.oldest_ready_seconds).reduce(f64::max);
         let oldest = oldest.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
-        let is_paused = matches!(account.blocked_by, Some(BlockReason::Paused { .. }));
         let worst = account.findings.iter().find(|found| found.sentence == account.condition);
         Self {
             name: visible(&account.account),
@@ -77,7 +75,7 @@ impl AccountRow {
             running: sum(|step| step.running),
             oldest: oldest.map_or("–".to_owned(), words::duration),
             counts: counts([account], &format!("&account={}", encoded(&account.account))),
-            act: may_operate.then(|| of_account(&account.account, is_paused)),
+            acts: if may_operate { on_account(account) } else { Vec::new() },
             spark: None,
         }
     }

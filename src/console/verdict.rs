@@ -1,6 +1,6 @@
 //! The verdict of the overview: the findings about the queue, each with the page or the act that ends it.
 
-use super::acts::{Act, of_account};
+use super::acts::{Act, Block, resume};
 use super::text::{Sentence, encoded};
 pub(super) use crate::queue::ALL_IS_FINE;
 use ferry_types::contract::{FindingKind, FindingView};
@@ -27,13 +27,14 @@ pub(crate) fn findings(found: &[FindingView], may_operate: bool) -> Vec<Finding>
 
 fn shown(finding: &FindingView, may_operate: bool) -> Finding {
     let account = finding.account.as_deref().unwrap_or_default();
+    let act = |block| may_operate.then(|| resume(account, block));
     let (link, act) = match finding.kind {
-        FindingKind::Paused => {
-            (Some(waiting(account, "paused")), may_operate.then(|| of_account(account, true)))
-        }
-        FindingKind::Throttled => (Some(waiting(account, "throttled")), None),
+        FindingKind::Paused => (Some(waiting(account, "paused")), act(Block::Paused)),
+        FindingKind::Throttled => (Some(waiting(account, "throttled")), act(Block::Throttled)),
         FindingKind::LimitReached => (Some(waiting(account, "limit_reached")), None),
-        FindingKind::BreakerOpen => (Some(waiting(account, "breaker_open")), None),
+        FindingKind::BreakerOpen => {
+            (Some(waiting(account, "breaker_open")), act(Block::BreakerOpen))
+        }
         FindingKind::NoWorker => (Some(waiting(account, "worker")), None),
         FindingKind::Held => (Some((held(account), "show them")), None),
         FindingKind::WebhooksAbandoned => {
