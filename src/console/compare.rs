@@ -22,17 +22,22 @@ pub(crate) struct Compared {
 
 /// A cell that differs.
 #[derive(Debug)]
-struct Line {
-    column: String,
-    before: Option<String>,
-    after: Option<String>,
+pub(super) struct Line {
+    /// Its column.
+    pub(super) column: String,
+    /// Its text in the earlier dataset.
+    pub(super) before: Option<String>,
+    /// Its text in the later one.
+    pub(super) after: Option<String>,
 }
 
 /// A row that differs.
 #[derive(Debug)]
-struct Row {
-    title: String,
-    cells: Vec<Line>,
+pub(super) struct Row {
+    /// Its number, before and after.
+    pub(super) title: String,
+    /// Its cells that differ.
+    pub(super) cells: Vec<Line>,
 }
 
 /// The page.
@@ -75,7 +80,8 @@ impl ComparePage {
     }
 }
 
-fn summary(difference: &Difference) -> String {
+/// The numbers of what differs.
+pub(super) fn summary(difference: &Difference) -> String {
     if difference.is_empty() {
         return "The datasets have the same cells.".to_owned();
     }
@@ -92,7 +98,8 @@ fn summary(difference: &Difference) -> String {
     format!("{}.", parts.join(", "))
 }
 
-fn row(found: &RowDifference) -> Row {
+/// A row of the table of changes.
+pub(super) fn row(found: &RowDifference) -> Row {
     let of = if found.table.as_str() == "data" { "" } else { "event " };
     let title = match (found.before, found.after) {
         (Some(before), Some(after)) if before == after => format!("{of}row {before}"),

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use parking_lot::Mutex;
 
+use super::compare::{self, Row};
 use super::feedback::{Cause, by_cause, shorten};
 use super::frame::Frame;
 use super::grid::{Grid, GridView, Marks};
 use super::text::{Sentence, number, said, visible};
 use crate::words::counted;
 use ferry_store::Payload;
-use ferry_types::contract::{CorrectView, Problem, RowProblem, SubmissionView};
+use ferry_types::contract::{CorrectView, Problem, ProblemKind, RowProblem, SubmissionView};
 use ferry_types::domain::dataset::{Bookmarks, Edits, Table, has_header};
 use ferry_types::domain::feedback::FeedbackItem;
 
@@ -76,6 +77,8 @@ pub(crate) struct CorrectPage {
     checked: bool,
     is_edited: bool,
     newer: Option<String>,
+    /// The changes of the newer one: their numbers, and some of the rows.
+    difference: Option<(String, Vec<Row>)>,
     error: Option<Sentence>,
     problems: Vec<Sentence>,
     omitted: String,
@@ -123,7 +126,10 @@ impl CorrectPage {
             checked: checked.is_some(),
             is_edited: Table::ALL.iter().any(|table| !one.edits.of_text(*table).is_empty()),
             newer: found.and_then(|problem| problem.submission).map(|id| id.to_string()),
-            error: found.map(|problem| problem.detail.as_str().into()),
+            difference: found.and_then(|problem| problem.difference.as_deref()).map(|found| {
+                (compare::summary(found), found.rows.iter().map(compare::row).collect())
+            }),
+            error: found.map(|problem| why(problem)),
             problems: listed,
             omitted: some_number(omitted),
             warnings: checked
@@ -142,6 +148,16 @@ impl CorrectPage {
                 Grid::new((one.payload, one.edits), one.shown, &marks, bookmarks)
             },
         }
+    }
+}
+
+/// The sentence about a problem; that of the API about a newer submission is for programs.
+fn why(problem: &Problem) -> Sentence {
+    match problem.submission.filter(|_| problem.kind() == Some(ProblemKind::StateConflict)) {
+        Some(newer) => format!("{newer} of the same name came first: this page did not know it")
+            .as_str()
+            .into(),
+        None => problem.detail.as_str().into(),
     }
 }
 

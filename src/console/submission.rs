@@ -112,6 +112,8 @@ pub(crate) struct SubmissionPage {
     decide: Option<String>,
     /// The page that corrects it.
     correct: Option<String>,
+    /// The reason for which an act was not done.
+    conflict: Option<Sentence>,
 }
 
 impl SubmissionPage {
@@ -163,7 +165,13 @@ impl SubmissionPage {
             acts: acts.unwrap_or_default(),
             decide: may_decide.then(|| format!("/console/submissions/{}/resolve", view.id)),
             correct: is_corrected.then(|| format!("/console/submissions/{}/correct", view.id)),
+            conflict: None,
         }
+    }
+
+    /// The same after an act that the state no longer allows.
+    pub(crate) fn after_conflict(self, why: &str) -> Self {
+        Self { conflict: Some(why.into()), ..self }
     }
 }
 

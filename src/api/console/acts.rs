@@ -15,39 +15,40 @@ use super::super::json::{JsonBody, OptionalJsonBody};
 use super::super::operate;
 use super::super::shared::Shared;
 use super::form::{Form, FormText};
+use super::reader::Reader;
 use super::respond::see;
+use super::submissions::acted;
 use ferry_types::contract::{PauseRequest, ResolveRequest};
 
 type Seen = Result<Response, ApiError>;
 
-fn submission(found: &Found) -> Response {
-    see(&format!("/console/submissions/{}", found.0.submission.id))
-}
-
 /// An act of the API on a submission, which leads back to its page.
 pub(in crate::api) fn on_submission<Act, Done, T>(
     act: Act,
-) -> impl Fn(State<Arc<Shared>>, Found, Audited, FormText) -> BoxFuture<'static, Seen> + Clone
+) -> impl Fn(State<Arc<Shared>>, Reader, Found, Audited, FormText) -> BoxFuture<'static, Seen> + Clone
 where
     Act: Fn(State<Arc<Shared>>, Found, Audited) -> Done + Clone,
     Done: Future<Output = Result<T, ApiError>> + Send + 'static,
+    T: Send,
 {
-    move |shared, found, action, _| {
-        let next = submission(&found);
+    move |shared, reader, found, action, _| {
+        let (id, State(own)) = (found.0.submission.id, shared.clone());
         let done = act(shared, found, action);
-        async move { done.await.map(|_| next) }.boxed()
+        async move { acted(&own, &reader, id, done.await).await }.boxed()
     }
 }
 
 /// Decides about a held submission.
 pub(in crate::api) async fn resolve(
-    shared: State<Arc<Shared>>,
+    State(shared): State<Arc<Shared>>,
+    reader: Reader,
     found: Found,
     action: Audited,
     Form(request): Form<ResolveRequest>,
 ) -> Seen {
-    let next = submission(&found);
-    operate::resolve(shared, found, action, JsonBody(request)).await.map(|_| next)
+    let id = found.0.submission.id;
+    let done = operate::resolve(State(shared.clone()), found, action, JsonBody(request)).await;
+    acted(&shared, &reader, id, done).await
 }
 
 /// Pauses an account.

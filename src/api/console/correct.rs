@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::super::body::{json_within, receive};
@@ -20,13 +21,13 @@ use super::super::shared::Shared;
 use super::super::submit::may_be_revised;
 use super::form::is_form;
 use super::reader::Reader;
-use super::respond::{page, see};
+use super::respond::{page_with, see};
 use super::typed::Typed;
 use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
 use crate::content_type::content_type;
 use crate::pipeline::{SourceLabels, decode};
 use ferry_store::{SubmissionDetail, compute};
-use ferry_types::contract::SubmissionView;
+use ferry_types::contract::{ProblemKind, SubmissionView};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::{Edit, EditError, Edits, Table, derived};
 
@@ -315,7 +316,13 @@ async fn show(
             bookmarks: loaded.bookmarks(shown.table),
             outcome,
         };
-        page(&CorrectPage::new(frame, &one))
+        let status = match &one.outcome {
+            Outcome::Invalid(problem) if problem.kind() == Some(ProblemKind::StateConflict) => {
+                StatusCode::CONFLICT
+            }
+            _ => StatusCode::OK,
+        };
+        page_with(status, &CorrectPage::new(frame, &one))
     });
     shown.await
 }

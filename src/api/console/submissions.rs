@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::super::content::{self, FeedbackQuery};
@@ -17,11 +17,11 @@ use super::super::response_memory::Reserved;
 use super::super::shared::Shared;
 use super::attachment::{Part, attached};
 use super::reader::Reader;
-use super::respond::{page, see};
+use super::respond::{page, page_with, see};
 use super::rows::previewed;
 use crate::console::{Detail, FeedbackPage, Filters, ListPage, SubmissionPage};
-use ferry_store::Filter;
-use ferry_types::contract::SubmissionView;
+use ferry_store::{Filter, StoreError, SubmissionDetail};
+use ferry_types::contract::{ProblemKind, SubmissionView};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{State as SubmissionState, Submission};
 
@@ -103,14 +103,41 @@ pub(in crate::api) async fn get(
     reader: Reader,
     Found(found): Found,
 ) -> Result<Response, ApiError> {
+    Ok(page(&page_of(&shared, &reader, found).await?))
+}
+
+/// The page of a submission.
+async fn page_of(
+    shared: &Arc<Shared>,
+    reader: &Reader,
+    found: SubmissionDetail,
+) -> Result<SubmissionPage, ApiError> {
     let Json(timeline) = read::timeline(State(shared.clone()), Found(found.clone())).await?;
     let Json(webhook) = read::deliveries(reader.caller.clone(), Found(found.clone())).await?;
-    let preview = previewed(&shared, &reader, &found.submission).await?;
-    let revisions = revisions(&shared, &reader, &found.submission).await?;
+    let preview = previewed(shared, reader, &found.submission).await?;
+    let revisions = revisions(shared, reader, &found.submission).await?;
     let payload_bytes = found.submission.payload_bytes;
     let view = SubmissionView::new(found.submission, found.waiting_for);
     let detail = Detail { view, timeline, webhook, payload_bytes, preview, revisions };
-    Ok(page(&SubmissionPage::new(reader.frame().of("Submissions"), detail, reader.now)))
+    Ok(SubmissionPage::new(reader.frame().of("Submissions"), detail, reader.now))
+}
+
+/// The response to an act on a submission: its page, also where its state no longer allows the act.
+pub(super) async fn acted<T>(
+    shared: &Arc<Shared>,
+    reader: &Reader,
+    id: SubmissionId,
+    done: Result<T, ApiError>,
+) -> Result<Response, ApiError> {
+    match done {
+        Ok(_) => Ok(see(&format!("/console/submissions/{id}"))),
+        Err(error) if error.problem.kind() == Some(ProblemKind::StateConflict) => {
+            let found = shared.store().get(id).await?.ok_or(StoreError::NotFound(id))?;
+            let now = page_of(shared, reader, found).await?.after_conflict(&error.problem.detail);
+            Ok(page_with(StatusCode::CONFLICT, &now))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The newest revisions of a final submission, among the newest submissions of its name.
