@@ -53,6 +53,9 @@ pub mod admin;
 
 pub mod words;
 
+// After `words`: it shows commands.
+mod server_commands;
+
 pub mod heartbeats;
 
 // After `words`: it logs their sentences.

@@ -1,6 +1,7 @@
 //! Keys, audit log, checks and settings of the server, for operators whose key sees all accounts.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -22,6 +23,7 @@ use super::role::Role;
 use super::shared::Shared;
 use super::store_checks::StoreChecked;
 use crate::audit::{NewestRecords, newest_records};
+use crate::server_commands::of_keys;
 use ferry_store::{CheckResult, StoreError};
 use ferry_types::causes::chain;
 use ferry_types::contract::{
@@ -85,7 +87,7 @@ pub(super) fn sees_all(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::new(ProblemKind::Forbidden, what))
 }
 
-fn path_of(shared: &Shared) -> Result<std::path::PathBuf, ApiError> {
+fn path_of(shared: &Shared) -> Result<PathBuf, ApiError> {
     let none = || {
         let what = "this server has no keys, and only its machine has access: \
                     `ferry keys create --name ops --role operate --set api_keys=keys.jsonl` makes \
@@ -102,9 +104,10 @@ async fn blocking<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -
 }
 
 /// An error of the key file, with the command that does the same where the file can be written.
-fn key_error(error: &KeysError, command: &str) -> ApiError {
+fn key_error(error: &KeysError, command: &str, file: &Path) -> ApiError {
     let what = match error {
         KeysError::File { .. } | KeysError::Open { .. } => {
+            let command = of_keys(command, file);
             format!("{}; where the file can be written: `{command}`", chain(error))
         }
         other => chain(other),
@@ -129,8 +132,9 @@ pub(super) async fn keys(
 ) -> Result<Json<KeysView>, ApiError> {
     sees_all(&caller)?;
     let path = path_of(&shared)?;
+    let file = path.clone();
     let keys = blocking(move || read_keys(&path)).await;
-    let keys = keys.map_err(|error| key_error(&error, "ferry keys list"))?;
+    let keys = keys.map_err(|error| key_error(&error, "ferry keys list", &file))?;
     Ok(Json(KeysView { keys: keys.into_iter().map(key_view).collect() }))
 }
 
@@ -156,16 +160,17 @@ pub(super) async fn create(
     let names: Vec<&str> = accounts.iter().map(String::as_str).collect();
     let of = if names.is_empty() { "all accounts".to_owned() } else { names.join(", ") };
     action.intend(Some(format!("{name}: {role}: {of}"))).await?;
-    let command = format!("ferry keys create --name {name} --role {role}");
+    let mut command = format!("ferry keys create --name {name} --role {role}");
+    command.extend(names.iter().flat_map(|name| [" --account ", name]));
     let view = CreatedKeyView {
         name: name.clone(),
         role: role.as_str().to_owned(),
         accounts: (!accounts.is_empty()).then(|| accounts.iter().cloned().collect()),
         key: String::new(),
     };
-    let now = shared.parts.clock.now();
+    let (now, file) = (shared.parts.clock.now(), path.clone());
     let created = blocking(move || create_key(&path, name, role, accounts, now)).await;
-    let key = created.map_err(|error| key_error(&error, &command))?;
+    let key = created.map_err(|error| key_error(&error, &command, &file))?;
     Ok(Created(CreatedKeyView { key: key.expose_secret().to_owned(), ..view }))
 }
 
@@ -180,8 +185,9 @@ pub(super) async fn revoke(
     let path = path_of(&shared)?;
     action.intend(None).await?;
     let (command, revoked) = (format!("ferry keys revoke {name}"), name.clone());
+    let file = path.clone();
     let found = blocking(move || revoke_key(&path, &revoked)).await;
-    if !found.map_err(|error| key_error(&error, &command))? {
+    if !found.map_err(|error| key_error(&error, &command, &file))? {
         return Err(ApiError::not_found(format!("there is no key `{name}`")));
     }
     Ok(Json(RevokedKeyView { name }))
@@ -194,7 +200,7 @@ pub(super) async fn audit(
     Query(query): Query<AuditQuery>,
 ) -> Result<Json<AuditView>, ApiError> {
     sees_all(&caller)?;
-    let Some(path) = shared.parts.audit.path().map(std::path::Path::to_owned) else {
+    let Some(path) = shared.parts.audit.path().map(Path::to_owned) else {
         let what = "this server has no audit log: the setting `audit_log` names its file; until \
                     then actions are in its log alone";
         return Err(ApiError::new(ProblemKind::StateConflict, what));

@@ -18,7 +18,7 @@ pub(super) fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiEr
     let Some(keys) = &shared.parts.keys else { return local(request) };
     let unauthenticated = |what: &str| ApiError::new(ProblemKind::Unauthenticated, what);
     let key = key(headers).ok_or_else(|| {
-        unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys` makes them")
+        unauthenticated("send a key, as `Authorization: Bearer ferry_…`; `ferry keys create --name NAME --role ROLE` makes one")
     })?;
     keys.caller(key).ok_or_else(|| unauthenticated("this key is not known, or was revoked"))
 }
@@ -27,7 +27,7 @@ pub(super) fn caller(shared: &Shared, request: &Request) -> Result<Caller, ApiEr
 pub(super) fn local(request: &Request) -> Result<Caller, ApiError> {
     let headers = request.headers();
     let foreign = |what: &str| {
-        let way_out = "`ferry keys create` makes keys, and `api_keys` names their file";
+        let way_out = "`ferry keys create --name NAME --role ROLE` makes keys, and `api_keys` names their file";
         Err(ApiError::new(ProblemKind::NotLocal, format!("{what}; {way_out}")))
     };
     if !names_this_machine(request) {

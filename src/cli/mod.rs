@@ -232,6 +232,9 @@ async fn run(cli: Cli, ui: &Ui) -> Result<Exit, CliError> {
 }
 
 #[cfg(test)]
+mod shown_commands;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

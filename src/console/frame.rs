@@ -1,9 +1,12 @@
 //! The frame of all pages: where one is, who one is, and preferences.
 
+use std::fmt::Display;
+
 use form_urlencoded::{Serializer, parse};
 
 use super::text::Moment;
 use super::verdict::{Finding, findings};
+use crate::server_commands::ServerCommands;
 use ferry_types::contract::FindingView;
 use ferry_types::domain::Timestamp;
 
@@ -27,6 +30,8 @@ pub(crate) struct Viewer {
     pub(crate) may_rehearse: bool,
     /// True if the server has keys.
     pub(crate) has_keys: bool,
+    /// Options of commands, for those who may see the settings.
+    pub(crate) commands: ServerCommands,
 }
 
 /// Preferences of a browser.
@@ -119,6 +124,12 @@ impl Frame {
     /// The same with all that is wrong with the server and its store.
     pub(crate) fn with_notices(self, found: &[FindingView]) -> Self {
         Self { notices: findings(found, false), ..self }
+    }
+
+    /// A command as it works on the machine of the server.
+    pub(super) fn command(&self, command: impl Display) -> String {
+        let (command, viewer) = (command.to_string(), self.viewer.as_ref());
+        viewer.map(|viewer| viewer.commands.complete(&command)).unwrap_or(command)
     }
 
     /// True if acts of operators are offered.

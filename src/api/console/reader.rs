@@ -12,6 +12,7 @@ use super::super::shared::Shared;
 use super::super::stats;
 use super::door::Visit;
 use crate::console::{Frame, Preferences, Viewer};
+use crate::server_commands::ServerCommands;
 use ferry_types::contract::FindingView;
 use ferry_types::domain::Timestamp;
 
@@ -48,6 +49,11 @@ pub(super) fn viewer(caller: &Caller, shared: &Shared) -> Viewer {
         may_administer,
         may_rehearse: may_administer && shared.parts.rehearsal.is_some(),
         has_keys: shared.parts.keys.is_some(),
+        commands: if may_administer {
+            ServerCommands::of(&shared.parts.settings)
+        } else {
+            ServerCommands::default()
+        },
     }
 }
 

@@ -77,7 +77,7 @@ fn document<'r>(
             "schemas": schemas.all(),
             "securitySchemes": { "key": {
                 "type": "http", "scheme": "bearer",
-                "description": "An API key, created by `ferry keys create`; each operation names the \
+                "description": "An API key, created by `ferry keys create --name NAME --role ROLE`; each operation names the \
                     weakest role that is allowed. A server without keys listens on loopback addresses \
                     only, and allows every request.",
             } },

@@ -6,6 +6,7 @@ mod administration;
 mod bound_work;
 mod browser;
 mod bulk;
+mod commands;
 mod conflicts;
 mod copies;
 mod correcting;

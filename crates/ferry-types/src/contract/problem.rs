@@ -101,7 +101,7 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
         ProblemKind::Unauthenticated,
         401,
         "API key required",
-        "Send `Authorization: Bearer KEY`. An operator creates keys with `ferry keys create`; a revoked key \
+        "Send `Authorization: Bearer KEY`. An operator creates keys with `ferry keys create --name NAME --role ROLE`; a revoked key \
          is unknown within a second.",
     ),
     (
@@ -115,7 +115,7 @@ const ROWS: [(ProblemKind, u16, &str, &str); 21] = [
         ProblemKind::NotLocal,
         403,
         "Remote access requires API keys",
-        "Create a key with `ferry keys create` and set `api_keys`. A server without keys takes requests from \
+        "Create a key with `ferry keys create --name NAME --role ROLE` and set `api_keys`. A server without keys takes requests from \
          its own machine alone.",
     ),
     (
