@@ -100,10 +100,10 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(mut answers: Vec<(usize, f64)>) -> Self {
-        answers.sort_by(|one, other| one.1.total_cmp(&other.1));
-        let at = |share: usize| answers[(answers.len() * share / 100).min(answers.len() - 1)].1;
-        let bytes = answers.iter().map(|(bytes, _)| *bytes).max().unwrap_or_default();
+    fn of(mut pages: Vec<(usize, f64)>) -> Self {
+        pages.sort_by(|one, other| one.1.total_cmp(&other.1));
+        let at = |share: usize| pages[(pages.len() * share / 100).min(pages.len() - 1)].1;
+        let bytes = pages.iter().map(|(bytes, _)| *bytes).max().unwrap_or_default();
         Self { bytes, median: at(50), p99: at(99) }
     }
 

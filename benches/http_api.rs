@@ -247,20 +247,20 @@ async fn bulk(address: &str, name: &str, count: usize) -> InstrumentedStore {
     });
     let mut read = tokio::io::BufReader::new(read);
     assert_eq!(read_head(&mut read).await.0, 200);
-    let mut answered = Vec::with_capacity(count);
+    let mut times = Vec::with_capacity(count);
     let mut line = String::new();
-    while answered.len() < count {
+    while times.len() < count {
         line.clear();
         assert!(read.read_line(&mut line).await.expect("it has a response") > 0, "it ended early");
         // Between the responses stand the sizes of chunks.
         if line.starts_with('{') {
             assert!(line.contains("\"id\""), "{line}");
-            answered.push(started.elapsed());
+            times.push(started.elapsed());
         }
     }
     let all = started.elapsed();
     let (sent, _write) = sending.await.expect("it does not panic");
-    let took = answered.iter().zip(sent).map(|(answered, sent)| answered.saturating_sub(sent));
+    let took = times.iter().zip(sent).map(|(times, sent)| times.saturating_sub(sent));
     measured(count, all, took.collect())
 }
 

@@ -25,7 +25,7 @@ use crate::platform::{
 };
 use crate::rehearsal::Rehearsal;
 use crate::shutdown::Shutdown;
-use ferry_client::http::ClientError;
+use ferry_client::http::TlsSetupError;
 use ferry_store::redis::{PushedRequests, RedisStore};
 use ferry_store::sqlite::SqliteStore;
 use ferry_store::{Store, StoreError};
@@ -55,7 +55,7 @@ pub enum SetupError {
     Account(#[from] InvalidAccountError),
     /// No client for webhooks, as on a machine without certificates of authorities.
     #[error("cannot send webhooks")]
-    Webhooks(#[from] ClientError),
+    Webhooks(#[from] TlsSetupError),
 }
 
 /// The parts of a process that everything else is made of.

@@ -42,8 +42,8 @@ const LINE_PROBLEMS: usize = 20;
 const BATCH_PROBLEMS: usize = 1000;
 
 /// Batches of responses that wait for their client, and their bytes.
-const ANSWERS: usize = 64;
-const ANSWER_BYTES: usize = 2 << 20;
+const WAITING_RESPONSES: usize = 64;
+const WAITING_BYTES: usize = 2 << 20;
 
 /// The lines of a request, and the type of the response.
 pub(super) struct BulkBody {
@@ -77,16 +77,16 @@ impl Input for BulkBody {
     fn describe(operation: Operation<'_>) -> Operation<'_> {
         let lines = |of: Vec<String>| json!(of.join("\n") + "\n");
         let sent = lines(openapi::bulk().iter().map(|one| json!(one).to_string()).collect());
-        let answered = openapi::bulk_responses();
-        let answered = lines(answered.iter().map(|one| json!(one).to_string()).collect());
+        let written = openapi::bulk_responses();
+        let written = lines(written.iter().map(|one| json!(one).to_string()).collect());
         let bytes = json!({ "type": "string", "format": "binary" });
         let operation = Encoding::describe(operation)
             .lines_body::<SubmissionRequest>(NDJSON, sent.clone())
             .body(BYTES, bytes.clone(), sent);
         operation
             .empty(200, "A line for each line", &[])
-            .lines::<BulkResponse>(200, NDJSON, answered.clone())
-            .media(200, BYTES, bytes, Some(answered))
+            .lines::<BulkResponse>(200, NDJSON, written.clone())
+            .media(200, BYTES, bytes, Some(written))
             .problems(&[ProblemKind::InvalidRequest, ProblemKind::UnsupportedMediaType])
     }
 }
@@ -105,19 +105,19 @@ pub(super) async fn bulk(
     BulkBody { lines, content_type }: BulkBody,
 ) -> Result<Response, ApiError> {
     let slow = shared.slots.slow(&caller.owner)?;
-    let (responses, answered) = mpsc::channel::<Waiting>(ANSWERS);
-    let room = Arc::new(Semaphore::new(ANSWER_BYTES));
+    let (responses, written) = mpsc::channel::<Waiting>(WAITING_RESPONSES);
+    let room = Arc::new(Semaphore::new(WAITING_BYTES));
     let receiver = Receiver { shared: shared.clone(), caller, request: id, responses, room };
     tokio::spawn(async move {
         let lines = Lines::new(lines, &shared, receiver.caller.owner.clone());
         receiver.all(lines).await;
         drop((slot, slow));
     });
-    let answered = stream::unfold(answered, |mut answered| async move {
-        answered.recv().await.map(|waiting| (Ok::<_, Infallible>(waiting.bytes), answered))
+    let written = stream::unfold(written, |mut written| async move {
+        written.recv().await.map(|waiting| (Ok::<_, Infallible>(waiting.bytes), written))
     });
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
-    Ok((StatusCode::OK, headers, Body::from_stream(answered)).into_response())
+    Ok((StatusCode::OK, headers, Body::from_stream(written)).into_response())
 }
 
 /// A bulk that is being received.
@@ -262,7 +262,7 @@ impl Receiver {
             text.push(b'\n');
         }
         let bytes = Bytes::from(text);
-        let needed = u32::try_from(bytes.len().min(ANSWER_BYTES)).unwrap_or_default();
+        let needed = u32::try_from(bytes.len().min(WAITING_BYTES)).unwrap_or_default();
         // A client that leaves frees the room of what waits for it.
         let room = self.room.clone().acquire_many_owned(needed).await.ok();
         self.responses.send(Waiting { bytes, _room: room }).await

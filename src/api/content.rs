@@ -25,7 +25,7 @@ use ferry_types::domain::SubmissionId;
 use ferry_types::domain::dataset::Table;
 use ferry_types::domain::feedback::{FeedbackItem, as_csv, beside, locate, read};
 use ferry_types::domain::outcome::Content;
-use ferry_types::domain::submission::{FEEDBACK_KEY, State as SubmissionState, Submission};
+use ferry_types::domain::submission::{self, FEEDBACK_KEY, Submission};
 
 /// The form of the feedback.
 #[derive(Debug, serde::Deserialize, JsonSchema)]
@@ -238,7 +238,7 @@ pub(super) async fn feedback_items(
             };
             Ok((memory, located(content, payload).await.0))
         }
-        None if submission.state == SubmissionState::Completed => Ok((memory, Vec::new())),
+        None if submission.state == submission::State::Completed => Ok((memory, Vec::new())),
         None => Err(missing(submission, "feedback")),
     }
 }

@@ -21,7 +21,7 @@ metrics! {
 
 impl HttpMetrics {
     /// Counts a request that got its response.
-    pub(super) fn answered(&self, route: &str, status: u16, took: Duration) {
+    pub(super) fn responded(&self, route: &str, status: u16, took: Duration) {
         let class = match status / 100 {
             2 => HttpClass::Success,
             3 => HttpClass::Redirection,

@@ -72,7 +72,7 @@ pub(super) async fn middleware(
     let response = finished(response, &id);
     let status = response.status().as_u16();
     let took = started.elapsed();
-    shared.http.answered(&route, status, took);
+    shared.http.responded(&route, status, took);
     if !is_watched(&path) {
         let millis = took.as_millis() as u64;
         let _entered = info_span!("request", request.id = %id).entered();

@@ -28,9 +28,7 @@ use ferry_store::Filter;
 use ferry_store::selection::{self, Count, Selection};
 use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{
-    State as SubmissionState, TimelineEntry, WaitReason, WebhookState,
-};
+use ferry_types::domain::submission::{self, TimelineEntry, WaitReason, WebhookState};
 
 /// The most submissions that are read to count them.
 const MOST: u64 = 1000;
@@ -106,7 +104,7 @@ pub(super) struct CountQuery {
 
 impl ListQuery {
     /// The newest submissions in a state.
-    pub(super) fn newest(state: SubmissionState, limit: usize) -> Self {
+    pub(super) fn newest(state: submission::State, limit: usize) -> Self {
         Self {
             state: States(vec![state]),
             name: None,

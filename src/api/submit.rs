@@ -21,7 +21,7 @@ use ferry_store::{Accepted, StoreError, compute};
 use ferry_types::contract::{
     ProblemKind, ResubmitRequest, SubmissionRequest, SubmissionResponse, SubmissionView,
 };
-use ferry_types::domain::submission::{State as SubmissionState, Submission};
+use ferry_types::domain::submission::{self, Submission};
 use ferry_types::domain::{SubmissionId, TraceParent};
 
 /// The response to a dataset.
@@ -100,7 +100,7 @@ pub(super) async fn resubmit(
 
 /// Returns an error for a submission that must be resolved before it gets a revision.
 pub(super) fn may_be_revised(submission: &Submission) -> Result<(), ApiError> {
-    if submission.state != SubmissionState::Held {
+    if submission.state != submission::State::Held {
         return Ok(());
     }
     let id = submission.id;

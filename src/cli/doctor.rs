@@ -59,11 +59,11 @@ impl Doctor {
         }
         let config = match load(global) {
             Ok(config) => config,
-            Err(mistakes) => {
-                for mistake in &mistakes.errors {
+            Err(invalid) => {
+                for error in &invalid.errors {
                     print_finding(
                         &bad(
-                            mistake,
+                            error,
                             "correct it where it stands; docs/reference/settings.md explains all settings",
                         ),
                         ui,

@@ -137,9 +137,9 @@ impl From<io::Error> for CliError {
 }
 
 impl From<ConfigErrors> for CliError {
-    fn from(mistakes: ConfigErrors) -> Self {
-        let hint = mistakes.hint;
-        Self::new(Exit::Usage, mistakes.into()).hint(hint)
+    fn from(errors: ConfigErrors) -> Self {
+        let hint = errors.hint;
+        Self::new(Exit::Usage, errors.into()).hint(hint)
     }
 }
 

@@ -52,14 +52,14 @@ impl Feedback {
         };
         let data = payload.as_ref().map(|payload| payload.data.as_str());
         let events = payload.as_ref().and_then(|payload| payload.event_data.as_deref());
-        let complaints = read(&text(content.content_type.as_deref(), &content.bytes));
-        if complaints.is_empty() {
+        let items = read(&text(content.content_type.as_deref(), &content.bytes));
+        if items.is_empty() {
             ui.print_note(format!(
                 "the Platform rejected the dataset and sent empty feedback: it names no error; \
                  `ferry status {id}` shows its status word"
             ));
         }
-        let items = locate(&complaints, data, events);
+        let items = locate(&items, data, events);
         if self.csv {
             write_bytes(as_csv(&items).as_bytes())?;
             return Ok(Exit::Done);

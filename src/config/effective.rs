@@ -105,7 +105,7 @@ fn of(
         let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
         (SourceKind::File, format!("`{}`{line}", reader.path))
     };
-    // A file of a secret may be the secret, put there by mistake.
+    // A file of a secret may be the secret, put there in error.
     let value = (!setting.secret).then(|| shown(name, &text));
     EffectiveSetting { account, name: name.to_owned(), value, source, location: Some(location) }
 }

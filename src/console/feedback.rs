@@ -1,4 +1,4 @@
-//! The feedback of the Platform by cause: the same complaint about many rows is one.
+//! The feedback of the Platform by cause: the same item about many rows is one.
 
 use askama::Template;
 use data_encoding::HEXLOWER;
@@ -14,14 +14,14 @@ use ferry_types::domain::feedback::FeedbackItem;
 const MOST_CAUSES: usize = 200;
 const ROWS: usize = 8;
 
-/// Rows with the same complaint.
+/// Rows with the same item.
 #[derive(Debug)]
 pub(crate) struct Cause {
     /// The columns that hold the value.
     pub(super) columns: String,
     /// The value.
     pub(super) value: Option<String>,
-    /// The complaint.
+    /// The item.
     pub(super) message: String,
     /// Number of items.
     pub(super) count: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Cause {
     pub(super) is_ambiguous: bool,
     /// Indexes of the items.
     pub(crate) items: Vec<usize>,
-    /// Its name in forms, by columns, value and complaint.
+    /// Its name in forms, by columns, value and item.
     pub(crate) key: String,
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_complaint_about_many_rows_is_one_cause() {
+    fn the_same_item_about_many_rows_is_one_cause() {
         let mut items = vec![item(1, "A", "unknown"), item(2, "B", "unknown")];
         items.extend((3..15).map(|row| item(row, "B", "unknown")));
         let causes = by_cause(&items);

@@ -28,7 +28,7 @@ impl Contact {
     }
 
     /// The store did at `now` what it was asked to.
-    pub(super) fn answered(&mut self, now: MonotonicTime) {
+    pub(super) fn responded(&mut self, now: MonotonicTime) {
         let first = self.unbroken(now).map_or(now, |spell| spell.first);
         self.spell = Some(Spell { first, last: now });
     }
@@ -62,7 +62,7 @@ mod tests {
     /// A contact by these responses, with leases of 6 s.
     fn contact(responses: impl IntoIterator<Item = u64>) -> Contact {
         let mut contact = Contact::new(Duration::from_secs(6));
-        responses.into_iter().for_each(|millis| contact.answered(at(millis)));
+        responses.into_iter().for_each(|millis| contact.responded(at(millis)));
         contact
     }
 
@@ -79,20 +79,20 @@ mod tests {
         let mut contact = contact((0..=20_000).step_by(1000));
         assert!(contact.lasts(at(23_000)));
         assert!(!contact.lasts(at(23_001)), "the process stood still, or the store");
-        contact.answered(at(23_001));
-        contact.answered(at(26_000));
-        contact.answered(at(29_000));
+        contact.responded(at(23_001));
+        contact.responded(at(26_000));
+        contact.responded(at(29_000));
         assert!(!contact.lasts(at(29_000)));
         assert!(contact.lasts(at(29_001)));
         contact.lost();
-        contact.answered(at(29_002));
+        contact.responded(at(29_002));
         assert!(!contact.lasts(at(30_000)));
     }
 
     #[test]
     fn short_leases_allow_gaps_of_a_second() {
         let mut contact = Contact::new(Duration::from_millis(100));
-        contact.answered(at(0));
+        contact.responded(at(0));
         assert!(contact.lasts(at(1000)) && !contact.lasts(at(1001)));
     }
 }

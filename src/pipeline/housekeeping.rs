@@ -75,7 +75,7 @@ impl Housekeeping {
         let mut removed = 0;
         loop {
             let swept = self.store.sweep(self.policy.retention).await?;
-            contact.answered(self.monotonic.now());
+            contact.responded(self.monotonic.now());
             removed += swept;
             if swept == 0 {
                 break;
@@ -96,7 +96,7 @@ impl Housekeeping {
             } else {
                 self.store.rescue_ended().await?
             };
-            contact.answered(self.monotonic.now());
+            contact.responded(self.monotonic.now());
             all.due += rescued.due;
             all.held += rescued.held;
             all.cancelled += rescued.cancelled;

@@ -107,7 +107,7 @@ fn differences(one: &str, other: &str) -> i64 {
 pub(super) fn lost_response(lost: TransportError) -> ApiCheck {
     let (what, hint) = match lost {
         TransportError::NotSent(what) => (what, "check api_url, and the way to the Platform"),
-        TransportError::Unanswered(what)
+        TransportError::NoResponse(what)
         | TransportError::TimedOut(what)
         | TransportError::CutShort(what) => (what, "check the way to the Platform"),
         TransportError::Unreadable(what) => (what, NOT_THE_API),

@@ -128,7 +128,7 @@ impl Platform {
             self.requests.send(UPLOAD, &rows, Scope::Account, guard, request).await?.map_err(
                 |error| match error {
                     TransportError::NotSent(why) => PlatformError::Unsent(why),
-                    TransportError::Unanswered(why) => PlatformError::Ambiguous(why),
+                    TransportError::NoResponse(why) => PlatformError::Ambiguous(why),
                     TransportError::TimedOut(why) => PlatformError::TimedOut(why),
                     // It was accepted, and the processing token is lost: another upload would not show it.
                     TransportError::CutShort(why) | TransportError::Unreadable(why) => {
@@ -292,7 +292,7 @@ impl Platform {
                     TransportError::TooLarge => PlatformError::TooLarge { endpoint, limit },
                     TransportError::NotSent(why) => PlatformError::Unsent(why),
                     TransportError::Unreadable(why) => PlatformError::Unreadable(why),
-                    TransportError::Unanswered(what) | TransportError::TimedOut(what)
+                    TransportError::NoResponse(what) | TransportError::TimedOut(what)
                         if endpoint != STATUS =>
                     {
                         PlatformError::Declined { may_be_outage: true, what }
@@ -300,7 +300,7 @@ impl Platform {
                     TransportError::CutShort(what) if endpoint != STATUS => {
                         PlatformError::Declined { may_be_outage: false, what }
                     }
-                    TransportError::Unanswered(why)
+                    TransportError::NoResponse(why)
                     | TransportError::TimedOut(why)
                     | TransportError::CutShort(why) => PlatformError::Transient(why),
                 }

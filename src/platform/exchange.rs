@@ -38,7 +38,7 @@ impl Exchange {
             |what: String| self.scrubber.clean(&format!("{endpoint}: {what}"), &[], DESCRIBED);
         match error {
             TransportError::NotSent(what) => TransportError::NotSent(clean(what)),
-            TransportError::Unanswered(what) => TransportError::Unanswered(clean(what)),
+            TransportError::NoResponse(what) => TransportError::NoResponse(clean(what)),
             TransportError::TimedOut(what) => TransportError::TimedOut(clean(what)),
             TransportError::CutShort(what) => TransportError::CutShort(clean(what)),
             TransportError::Unreadable(what) => TransportError::Unreadable(clean(what)),

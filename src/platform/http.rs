@@ -75,7 +75,7 @@ impl Wires {
 }
 
 impl HttpWire {
-    fn new(limits: &Limits, url: &Url) -> Result<Self, http::ClientError> {
+    fn new(limits: &Limits, url: &Url) -> Result<Self, http::TlsSetupError> {
         let tls = http::tls(match (is_loopback(url), url.scheme()) {
             (true, "http") => Tls::Unused,
             (false, "http") => Tls::Optional(&limits.authorities),
@@ -158,7 +158,7 @@ impl HttpWire {
             } else if has_cause(&error, hyper::Error::is_parse) {
                 TransportError::Unreadable(format!("the response is not HTTP: {}", cause(&error)))
             } else {
-                TransportError::Unanswered(format!("the connection broke: {}", cause(&error)))
+                TransportError::NoResponse(format!("the connection broke: {}", cause(&error)))
             }
         })
     }

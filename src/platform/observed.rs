@@ -46,7 +46,7 @@ impl Observer {
             Ok(response) => class(response.status),
             Err(TransportError::NotSent(_)) => Class::NoConnection,
             Err(
-                TransportError::Unanswered(_)
+                TransportError::NoResponse(_)
                 | TransportError::TimedOut(_)
                 | TransportError::CutShort(_)
                 | TransportError::Unreadable(_),

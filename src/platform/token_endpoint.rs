@@ -91,7 +91,7 @@ impl TokenEndpoint {
             Ok(response) => response,
             Err(
                 TransportError::NotSent(why)
-                | TransportError::Unanswered(why)
+                | TransportError::NoResponse(why)
                 | TransportError::TimedOut(why)
                 | TransportError::CutShort(why)
                 | TransportError::Unreadable(why),

@@ -70,7 +70,7 @@ pub enum TransportError {
     NotSent(String),
     /// The request may have arrived.
     #[error("{0}")]
-    Unanswered(String),
+    NoResponse(String),
     /// The request was sent, and no response came in time. It may have arrived.
     #[error("{0}")]
     TimedOut(String),

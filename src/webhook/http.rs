@@ -8,7 +8,7 @@ use reqwest::{Client, Response, StatusCode};
 
 use super::guard::{BlockedAddressError, Guard, Rules};
 use super::wire::{Attempt, SignedMessage, WebhookWire};
-use ferry_client::http::{self, ClientError, Tls, retry_after};
+use ferry_client::http::{self, Tls, TlsSetupError, retry_after};
 use ferry_types::causes::root_cause;
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
@@ -19,7 +19,11 @@ pub(super) struct HttpWebhookWire(Client);
 
 impl HttpWebhookWire {
     /// An attempt takes `timeout` at most.
-    pub(super) fn new(tls: Tls<'_>, rules: Rules, timeout: Duration) -> Result<Self, ClientError> {
+    pub(super) fn new(
+        tls: Tls<'_>,
+        rules: Rules,
+        timeout: Duration,
+    ) -> Result<Self, TlsSetupError> {
         let rules = Arc::new(rules);
         let http = http::client(tls, |builder| {
             builder

@@ -19,7 +19,7 @@ use reqwest::Url;
 use crate::metrics::{Counter, Metrics, metrics};
 use crate::secret::Secret;
 use crate::traces::StepTrace;
-use ferry_client::http::{Authorities, ClientError, Tls};
+use ferry_client::http::{Authorities, Tls, TlsSetupError};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::DeliveryResult;
 use http::HttpWebhookWire;
@@ -78,7 +78,7 @@ impl Webhooks {
         authorities: &Authorities,
         timeout: Duration,
         metrics: &Metrics,
-    ) -> Result<Self, ClientError> {
+    ) -> Result<Self, TlsSetupError> {
         // Nothing is sent without a secret.
         let is_used = targets.values().any(|receiver| !receiver.secrets.is_empty());
         let tls = if is_used { Tls::Required(authorities) } else { Tls::Unused };

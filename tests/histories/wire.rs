@@ -72,7 +72,7 @@ impl WorkerWire {
         let (status, effect) = (logged.status, logged.effect);
         self.recorder.record(Event::Arrived { request: number, status, effect, token });
         match exchange.delivery {
-            Delivery::Broken => Err(TransportError::Unanswered("the connection broke".to_owned())),
+            Delivery::Broken => Err(TransportError::NoResponse("the connection broke".to_owned())),
             _ => Ok(response(exchange.response)),
         }
     }

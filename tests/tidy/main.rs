@@ -448,7 +448,7 @@ fn is_toml(line: &&str) -> bool {
 fn load(text: &str) -> Result<Config, String> {
     let file = Some((PathBuf::from("ferry.toml"), text.to_owned()));
     let sources = Sources { file, env: BTreeMap::new(), flags: Vec::new() };
-    Config::load(&sources).map_err(|mistakes| mistakes.to_string())
+    Config::load(&sources).map_err(|errors| errors.to_string())
 }
 
 // Files.

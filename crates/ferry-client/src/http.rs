@@ -63,16 +63,16 @@ pub enum Tls<'a> {
 /// No client can be built, mostly because the machine has no certificates of authorities.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up an HTTPS client")]
-pub struct ClientError(#[source] Box<dyn Error + Send + Sync>);
+pub struct TlsSetupError(#[source] Box<dyn Error + Send + Sync>);
 
 /// Builds a client. It follows no redirect, which would take secrets elsewhere. Where the machine
 /// has no certificates, as in a bare container, it trusts the given authorities alone.
 pub fn client(
     tls: Tls<'_>,
     configure: impl Fn(ClientBuilder) -> ClientBuilder,
-) -> Result<Client, ClientError> {
+) -> Result<Client, TlsSetupError> {
     let only = |certificates| configure(base()).tls_certs_only(certificates).build();
-    let failed = |error: reqwest::Error| ClientError(error.without_url().into());
+    let failed = |error: reqwest::Error| TlsSetupError(error.without_url().into());
     let (authorities, is_needed) = match tls {
         Tls::Unused => return only(Vec::new()).map_err(failed),
         Tls::Optional(authorities) => (authorities, false),
@@ -85,8 +85,8 @@ pub fn client(
 }
 
 /// TLS as [`client`] sets it up, for connections that are made without it; `None` if it is unused.
-pub fn tls(tls: Tls<'_>) -> Result<Option<ClientConfig>, ClientError> {
-    let failed = |error: rustls::Error| ClientError(error.into());
+pub fn tls(tls: Tls<'_>) -> Result<Option<ClientConfig>, TlsSetupError> {
+    let failed = |error: rustls::Error| TlsSetupError(error.into());
     let (authorities, is_needed) = match tls {
         Tls::Unused => return Ok(None),
         Tls::Optional(authorities) => (authorities, false),

@@ -17,7 +17,7 @@ use ferry_types::contract::Problem;
 /// Before the first repetition; doubled with each.
 const FIRST_DELAY: Duration = Duration::from_millis(200);
 
-/// The longest pause, whatever the server asks for.
+/// Longest delay between attempts, whatever `Retry-After` says.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// For a connection.

@@ -1,5 +1,5 @@
 //! The Platform itself, for demonstrations, rehearsals and tests: over HTTP as [`Sim`], and without
-//! as [`World`], which is handed the time.
+//! as [`World`], which gets the time.
 //!
 //! It is strict about what it receives, counts and logs what it does, speaks several [`Dialect`]s,
 //! and fails by script or by chance. It shares no type with the client, so that one wrong belief

@@ -1,4 +1,4 @@
-//! A simulated Platform without HTTP, which is handed the time: faults, the ledger and the log of
+//! A simulated Platform without HTTP, which gets the time: faults, the ledger and the log of
 //! requests around the Platform's own state.
 
 use std::time::Duration;

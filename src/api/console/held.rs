@@ -20,7 +20,7 @@ use crate::console::{HeldPage, Text};
 use ferry_store::Payload;
 use ferry_types::contract::{ProblemKind, SubmissionView};
 use ferry_types::domain::dataset::{Table, check};
-use ferry_types::domain::submission::State as SubmissionState;
+use ferry_types::domain::submission;
 
 /// Shows the evidence and the decisions; one that is not held leads to its page.
 pub(in crate::api) async fn show(
@@ -29,7 +29,7 @@ pub(in crate::api) async fn show(
     Found(found): Found,
 ) -> Result<Response, ApiError> {
     let id = found.submission.id;
-    if found.submission.state != SubmissionState::Held {
+    if found.submission.state != submission::State::Held {
         return Ok(see(&format!("/console/submissions/{id}")));
     }
     let (memory, texts) = match content::submitted(&shared, &reader.caller, &found.submission).await

@@ -23,7 +23,7 @@ use super::respond::{page, page_with};
 use crate::console::{AccountPage, AccountsPage, OverviewPage};
 use crate::queue;
 use ferry_types::contract::{StatsView, SubmissionView};
-use ferry_types::domain::submission::State as SubmissionState;
+use ferry_types::domain::submission;
 
 /// Submissions of each list.
 const NEWEST: usize = 5;
@@ -67,8 +67,8 @@ async fn read(
     caller: &Caller,
 ) -> Result<(StatsView, [Vec<SubmissionView>; 2]), ApiError> {
     let Json(stats) = stats::stats(State(shared.clone()), caller.clone()).await?;
-    let rejected = newest(shared, caller, &stats, SubmissionState::Rejected).await?;
-    let held = newest(shared, caller, &stats, SubmissionState::Held).await?;
+    let rejected = newest(shared, caller, &stats, submission::State::Rejected).await?;
+    let held = newest(shared, caller, &stats, submission::State::Held).await?;
     Ok((stats, [rejected, held]))
 }
 
@@ -77,7 +77,7 @@ async fn newest(
     shared: &Arc<Shared>,
     caller: &Caller,
     stats: &StatsView,
-    state: SubmissionState,
+    state: submission::State,
 ) -> Result<Vec<SubmissionView>, ApiError> {
     if !stats.accounts.iter().any(|account| account.states.contains_key(&state)) {
         return Ok(Vec::new());

@@ -23,7 +23,7 @@ use crate::console::{Detail, FeedbackPage, Filters, ListPage, SubmissionPage};
 use ferry_store::{Filter, StoreError, SubmissionDetail};
 use ferry_types::contract::{ProblemKind, SubmissionView};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{State as SubmissionState, Submission};
+use ferry_types::domain::submission::{self, Submission};
 
 /// Submissions of a name that are looked at for revisions, and revisions that are shown.
 const OF_A_NAME: usize = 20;
@@ -80,7 +80,7 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
         };
         filters.others.extend(other.map(|name| (name, value.clone())));
         if name == "state" {
-            filters.states.extend(value.parse::<SubmissionState>());
+            filters.states.extend(value.parse::<submission::State>());
         }
         filters.is_continued |= name == "cursor";
         pairs.push((name, if is_time { in_utc(value) } else { value }));
@@ -145,7 +145,7 @@ async fn revisions(
     shared: &Shared,
     reader: &Reader,
     submission: &Submission,
-) -> Result<Vec<(SubmissionId, SubmissionState)>, ApiError> {
+) -> Result<Vec<(SubmissionId, submission::State)>, ApiError> {
     if !submission.state.is_final() {
         return Ok(Vec::new());
     }

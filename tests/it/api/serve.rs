@@ -125,7 +125,7 @@ fn secrets_of_an_account_are_needed_only_where_its_steps_run() {
             assert!(ran.stderr.contains(missing), "{args:?}: {}", ran.stderr);
         }
     }
-    // One of the two is a mistake everywhere.
+    // One of the two is wrong everywhere.
     let ran = ferry().set("FERRY_API_KEY", "demo-key").run(&["list"]).exits(2);
     assert!(ran.stderr.contains("has no `client_secret`"), "{}", ran.stderr);
     let ferry = ferry();

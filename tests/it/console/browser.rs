@@ -42,14 +42,19 @@ impl Driver {
         })
     }
 
+    /// A port that is free for IPv4 may be taken for IPv6: the driver ends then, and another one begins.
     fn start() -> Self {
+        (0..3).find_map(|_| Self::try_start()).expect("chromedriver names its port")
+    }
+
+    fn try_start() -> Option<Self> {
         let hint = "chromedriver is needed; on Debian: apt-get install chromium chromium-driver";
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{hint}: {error}"));
         let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
         let port = ferry_testing::blocking_within("the port of chromedriver", move || {
-            let port = lines.find_map(|line| {
+            let port: Option<u16> = lines.find_map(|line| {
                 let line = line.expect("it can be read");
                 line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
             });
@@ -57,7 +62,7 @@ impl Driver {
             std::thread::spawn(move || lines.for_each(drop));
             port
         });
-        Self { process, port: port.expect("it names its port") }
+        port.map(|port| Self { process, port })
     }
 }
 
@@ -183,7 +188,7 @@ impl Browser {
     }
 
     /// Messages of the browser about the pages since the last call.
-    pub(super) async fn complaints(&self) -> Vec<String> {
+    pub(super) async fn messages(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.expect("it has a log");
         log.into_iter().map(|entry| entry.message).collect()
     }

@@ -93,8 +93,8 @@ async fn a_request_is_tried_on_the_page_with_a_key_and_without_one() {
 async fn the_page_can_be_read_by_all_in_light_and_dark() {
     let (served, browser) = tokio::join!(Served::idle(&[]), Browser::start());
     browser.open(&format!("http://{}/docs", served.address)).await;
-    let complaints = browser.complaints().await;
-    assert!(complaints.is_empty(), "{complaints:#?}");
+    let messages = browser.messages().await;
+    assert!(messages.is_empty(), "{messages:#?}");
     // One of each kind: all of them would take axe minutes.
     let open = "for (const id of ['submit_dataset', 'list_submissions', 'revoke_key', 'WaitingFor', 'State'])
         document.getElementById(id).open = true;";

@@ -158,7 +158,7 @@ async fn an_outage_is_begun_on_a_page_said_as_promised_there_and_ended_again() {
     browser.follow(By::XPath("//button[text()='End all drills']")).await;
     browser.until("document.querySelector('#outage')?.textContent === 'Outage: off'").await;
     until("the end of it", async || !verdict().await.contains(&promised)).await;
-    assert_eq!(browser.complaints().await, [""; 0]);
+    assert_eq!(browser.messages().await, [""; 0]);
     a_later_one_completes(&Tab::at(url)).await;
 }
 

@@ -84,7 +84,7 @@ async fn every_page_can_be_read_and_used_by_all_in_light_and_dark_and_on_a_phone
     }
 }
 
-/// A page can be read and used by all, in light and dark and on a phone, without other complaints of the
+/// A page can be read and used by all, in light and dark and on a phone, without other messages of the
 /// browser than those that are expected.
 async fn readable(browser: &Browser, path: &str, expected: &str) {
     browser.open(path).await;
@@ -99,9 +99,9 @@ async fn readable(browser: &Browser, path: &str, expected: &str) {
     let width = browser.value("document.documentElement.scrollWidth").await;
     assert!(width.as_u64() <= Some(360), "{path} is {width} wide on a phone");
     browser.sized(1280, 900).await;
-    let mut complaints = browser.complaints().await;
-    complaints.retain(|complaint| !complaint.contains(expected));
-    assert!(complaints.is_empty(), "{path}: {complaints:?}");
+    let mut messages = browser.messages().await;
+    messages.retain(|message| !message.contains(expected));
+    assert!(messages.is_empty(), "{path}: {messages:?}");
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_lost_stream_and_a_lost_store_leave_what_was_shown_and_say_so() {
     redis.kill();
     browser.until(&footer("The server or its store cannot be reached: asking again in ")).await;
     assert_eq!(browser.value(rows).await, json!(1));
-    browser.complaints().await;
+    browser.messages().await;
     let mut paths = pages(&id.to_string());
     paths.retain(|path| !path.ends_with("/preferences") && !path.ends_with("/system"));
     for path in paths {

@@ -68,7 +68,7 @@ fn load(container: &Container) -> Config {
         (name.clone(), if is_secret { path.display().to_string() } else { value.clone() })
     });
     let sources = Sources { file: None, env: env.collect(), flags: Vec::new() };
-    Config::load(&sources).unwrap_or_else(|mistakes| panic!("{}: {mistakes}", container.name))
+    Config::load(&sources).unwrap_or_else(|errors| panic!("{}: {errors}", container.name))
 }
 
 #[test]

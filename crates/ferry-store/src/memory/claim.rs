@@ -40,7 +40,7 @@ impl Data {
         let eligible = fair::eligible(&heads, &availability, now);
         let Ok(()) = fair::share::<Infallible>(request, eligible, &mut turns, take);
         self.turns = turns;
-        self.spend(request, &claims, now);
+        self.record_usage(request, &claims, now);
         let heads = self.heads(request.kind);
         let availability = self.availability(&heads, request, policy, now);
         let next = if claims.len() >= request.limit {
@@ -145,7 +145,7 @@ impl Data {
     }
 
     /// Records what the claims use of the limits of their accounts.
-    fn spend(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
+    fn record_usage(&mut self, request: &ClaimRequest, claims: &[Claim], now: Timestamp) {
         for (name, requests) in fair::requests(request.kind, claims) {
             let account = self.accounts.entry(name.to_owned()).or_default();
             let account_limits = fair::limits(request, name, &account.health, now);

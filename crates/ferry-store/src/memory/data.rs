@@ -244,7 +244,7 @@ impl Data {
         }
         self.mark(&after, effect);
         if after.state.is_final() && !before.is_final() {
-            self.hand_on(&after);
+            self.follow_next(&after);
         }
         Ok(Some((before, after.state)))
     }
@@ -260,7 +260,7 @@ impl Data {
     }
 
     /// The next submission of the name has its turn.
-    fn hand_on(&mut self, ended: &Submission) {
+    fn follow_next(&mut self, ended: &Submission) {
         let next = self.unfinished(ended).next();
         if let Some(row) = next.and_then(|(seq, _)| self.rows.get_mut(&seq))
             && row.submission.has_predecessor

@@ -65,7 +65,7 @@ pub(super) async fn probe_write(link: &RedisConnection, location: &str) -> Resul
     let Err(error) = write(link).await else { return Ok(()) };
     let mut read = redis::cmd("EXISTS");
     read.arg(format!("{}check", link.base()));
-    if !error.is_unanswered() || link.command(read).await.is_err() {
+    if !error.got_no_response() || link.command(read).await.is_err() {
         return Err(error.with_location(location));
     }
     let cause = "it responds to reads, and to no write in time".to_owned();
@@ -105,7 +105,7 @@ async fn setting(link: &RedisConnection, name: &str) -> Result<Option<String>, R
     let value = match link.command(config).await {
         Ok(Value::Array(mut items)) => items.pop(),
         Ok(Value::Map(mut items)) => items.pop().map(|(_, value)| value),
-        Err(error) if error.is_unanswered() => return Err(error),
+        Err(error) if error.got_no_response() => return Err(error),
         // Hosted servers, and users without the right, have no `CONFIG`.
         Ok(_) | Err(_) => None,
     };

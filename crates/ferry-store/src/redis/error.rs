@@ -78,7 +78,7 @@ impl RedisError {
 
     /// True if the request may have left, and no response came. One script to which the server responds with
     /// an error has changed nothing.
-    pub(super) fn is_unanswered(&self) -> bool {
+    pub(super) fn got_no_response(&self) -> bool {
         match self {
             Self::Redis(error) => {
                 !matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)

@@ -63,7 +63,7 @@ impl RedisStore {
             .arg(id.to_string())
             .each(&lost, |script_call, lost| script_call.arg(lost.to_string()));
         let response = link.run_one(script, script_call).await;
-        if response.as_ref().is_err_and(RedisError::is_unanswered) {
+        if response.as_ref().is_err_and(RedisError::got_no_response) {
             self.lost.lose(request.kind, id, request.lease);
         }
         let Leased { claims, records, blocked } = steps::claims(response?, &request, id, &lost)?;
@@ -140,7 +140,7 @@ impl RedisStore {
                 self.owned.tried(prepared.iter().map(|prepared| &prepared.commit));
             }
             for (n, response) in open.into_iter().zip(responses?) {
-                committed[n] = prepared[n].answered(response)?;
+                committed[n] = prepared[n].responded(response)?;
             }
             let open: Vec<_> = (0..prepared.len()).filter(|n| committed[*n].is_none()).collect();
             if open.is_empty() {

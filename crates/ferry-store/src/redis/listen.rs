@@ -62,8 +62,8 @@ async fn receive(connection: PubSub, wakeups: &Wakeups) {
             Ok(Some(message)) => pass_on(message.get_payload_bytes(), wakeups),
             Ok(None) => return,
             Err(_) => {
-                let answered = tokio::time::timeout(TIMEOUT, sink.ping::<redis::Value>()).await;
-                if !matches!(answered, Ok(Ok(_))) {
+                let ponged = tokio::time::timeout(TIMEOUT, sink.ping::<redis::Value>()).await;
+                if !matches!(ponged, Ok(Ok(_))) {
                     return;
                 }
             }

@@ -238,7 +238,7 @@ impl PreparedCommit {
 
     /// Reads the script's response; none if a cancellation was asked for meanwhile, so that the step has to
     /// be decided again.
-    pub(super) fn answered(&mut self, response: Value) -> Result<Option<Committed>, RedisError> {
+    pub(super) fn responded(&mut self, response: Value) -> Result<Option<Committed>, RedisError> {
         let response = text(response)?;
         let (value, rest) = response.split_once(' ').unwrap_or((&response, ""));
         let committed = match (value, self.known.take()) {

@@ -29,7 +29,7 @@ pub(super) fn claim(
     let take = |account: &str, priority, limit| picker.take(account, priority, limit);
     fair::share(request, fair::eligible(&heads, &availability, now), turns, take)?;
     let claims = picker.claims;
-    spend(connection, request, &claims, now)?;
+    record_usage(connection, request, &claims, now)?;
     let next = if claims.len() >= request.limit {
         Some(now)
     } else if claims.is_empty() {
@@ -51,7 +51,7 @@ pub(super) struct Claiming {
 }
 
 /// Records what the claims use of the limits of their accounts.
-fn spend(
+fn record_usage(
     connection: &Connection,
     request: &ClaimRequest,
     claims: &[Claim],

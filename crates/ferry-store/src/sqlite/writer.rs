@@ -35,7 +35,7 @@ enum WriteJob {
     Reopen(oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// Hands jobs to the thread that writes. The thread ends with the last handle.
+/// Sends jobs to the thread that writes. The thread ends with the last handle.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     jobs: mpsc::UnboundedSender<WriteJob>,

@@ -121,7 +121,7 @@ pub enum PlatformError {
     /// The Platform was reached, and the result or feedback that was requested does not arrive.
     #[error("{what}")]
     Declined {
-        /// True of 5xx and of a connection that breaks unanswered: the next request may fare the same,
+        /// True of 5xx and of a connection that breaks without a response: the next request may fare the same,
         /// whatever it asks for.
         may_be_outage: bool,
         /// The response, as text.

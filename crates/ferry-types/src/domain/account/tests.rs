@@ -188,7 +188,7 @@ fn a_throttling_is_known_since_its_begin_with_the_last_response_until_it_is_over
     assert_eq!(health.throttled_since, Some(at(10_001)));
     health.record(&capped(3), StepKind::Upload, at(20_000), &policy);
     health.record(&capped(3), StepKind::Upload, at(24_000), &policy);
-    assert_eq!(health.throttled_since, Some(at(20_000)), "no probe was answered between");
+    assert_eq!(health.throttled_since, Some(at(20_000)), "no probe got a response between");
     health.record(&Signal::Healthy, StepKind::Upload, at(99_000), &policy);
     health.record(&Signal::Healthy, StepKind::Upload, at(199_000), &policy);
     assert_eq!(health, Health::default());

@@ -1,7 +1,7 @@
-//! Finds the row and the cell that a complaint means.
+//! Finds the row and the cell that a item means.
 //!
 //! A row is taken only if it holds the value. Where several do, the way of counting that explains
-//! every complaint may distinguish them; where it does not, the item names them all.
+//! every item may distinguish them; where it does not, the item names them all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -23,7 +23,7 @@ const MAX_KEPT_CELLS: usize = 64;
 /// Maximum length of a cell or a value.
 const MAX_CELL_CHARS: usize = 100;
 /// Bytes of cells and names of columns that the locations of a feedback show together. One row may be meant by
-/// thousands of complaints, each of a few bytes.
+/// thousands of items, each of a few bytes.
 const MAX_SHOWN_BYTES: usize = 4 << 20;
 
 /// A feedback item, with its locations in the dataset.
@@ -65,7 +65,7 @@ pub struct CellRef {
     pub column: Option<String>,
 }
 
-/// Finds the rows of each complaint in the texts as they were submitted, in the order of the complaints.
+/// Finds the rows of each item in the texts as they were submitted, in the order of the items.
 ///
 /// The Platform counts the rows of the canonical form, from which lines without data are missing. `line`
 /// of a place is the line in the submitted text.
@@ -105,7 +105,7 @@ fn said(item: &RawItem) -> Option<u64> {
     }
 }
 
-/// A complaint with every row that it could mean.
+/// A item with every row that it could mean.
 struct Candidate<'a> {
     row: Option<u64>,
     value: Option<&'a str>,
@@ -116,7 +116,7 @@ struct Candidate<'a> {
 struct Match<'a> {
     rows: &'a Rows,
     row: u64,
-    /// The ways to count by which the complaint means this row.
+    /// The ways to count by which the item means this row.
     numbering: RowNumbering,
     cells: Vec<usize>,
 }
@@ -195,7 +195,7 @@ fn kept(cell: &[u8]) -> String {
     sanitize(&String::from_utf8_lossy(cell), MAX_CELL_CHARS)
 }
 
-/// The rows of one text that complaints could mean.
+/// The rows of one text that items could mean.
 struct Rows {
     table: Table,
     header: Option<ByteRecord>,

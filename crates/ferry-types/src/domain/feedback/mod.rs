@@ -1,4 +1,4 @@
-//! The Platform's feedback: reads it, and ties each complaint to the row and column that it means.
+//! The Platform's feedback: reads it, and ties each item to the row and column that it means.
 
 mod listing;
 mod locate;

@@ -70,12 +70,12 @@ fn listed(object: &Map<String, Value>) -> Option<Vec<RawItem>> {
     Some(bounded(texts.chain(items.iter().flat_map(of_value))))
 }
 
-/// Names of the members of a complaint that is an object, in lower case and letters only.
+/// Names of the members of a item that is an object, in lower case and letters only.
 const ROW: [&str; 5] = ["row", "rownumber", "line", "linenumber", "index"];
 const VALUE: [&str; 3] = ["value", "cell", "data"];
 const MESSAGE: [&str; 6] = ["message", "error", "reason", "description", "detail", "text"];
 
-/// A complaint as an object with a row and a message, and perhaps a value.
+/// A item as an object with a row and a message, and perhaps a value.
 fn of_object(object: &Map<String, Value>) -> Option<RawItem> {
     let member = |names: &[&str]| {
         let mut found = object.iter().filter(|(name, _)| {
@@ -110,7 +110,7 @@ fn of_value(item: &Value) -> Vec<RawItem> {
     }
 }
 
-/// An item is one complaint, whose value or message may have line breaks, or several lines of them.
+/// A string is one item, whose value or message may have line breaks, or several lines of them.
 fn of_item(text: &str) -> Vec<RawItem> {
     let is_row = |line: &str| matches!(item(line), RawItem::Row { .. });
     if text.trim().is_empty() {

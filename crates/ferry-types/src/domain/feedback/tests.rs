@@ -67,12 +67,12 @@ fn entities_of_xml_are_replaced_and_others_stay() {
 }
 
 #[test]
-fn an_item_with_line_breaks_inside_its_value_is_one_complaint() {
+fn a_string_with_line_breaks_inside_its_value_is_one_item() {
     assert_eq!(read(r#"["3|R\n2|unknown"]"#), [item(3, "R\n2|unknown")]);
 }
 
 #[test]
-fn what_is_no_complaint_about_a_row_is_a_message() {
+fn what_is_no_item_about_a_row_is_a_message() {
     for line in ["The file is late", "3|x", "x|3|y", "-1|x|y", "1.5|x|y", "|x|y"] {
         assert_eq!(read(line), [said(line)]);
     }
@@ -115,7 +115,7 @@ fn feedback_items_beyond_the_limit_are_counted() {
 }
 
 #[test]
-fn thousands_of_complaints_about_one_large_row_show_some_megabytes_of_it() {
+fn thousands_of_items_about_one_large_row_show_some_megabytes_of_it() {
     let wide = format!(",{}", "\u{200b}".repeat(100)).repeat(60);
     let data = format!("Reference,StartDate,StartTime,EndDate,EndTime{wide}\nv,,,,{wide}\n");
     let items = locate(&read(&"1|v|x\n".repeat(MAX_ITEMS)), Some(&data), None);
@@ -193,7 +193,7 @@ fn the_row_numbering_that_explains_all_items_locates_rows() {
 }
 
 #[test]
-fn complaints_that_contradict_each_other_settle_nothing() {
+fn items_that_contradict_each_other_settle_nothing() {
     // The first counts from zero, the second counts the header.
     let findings = findings("0|R1|unknown\n5|R4|unknown\n3|31/02/2025|not a date");
     assert_eq!(findings[2].locations.len(), 2);
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn a_complaint_finds_the_row_that_it_is_about(
+    fn a_item_finds_the_row_that_it_is_about(
         row in 0..50_usize,
         shift in 0..3_u64,
         has_header in any::<bool>(),
