@@ -156,6 +156,7 @@ async fn check_store(config: Config, act: Act, ui: &Ui) -> Result<bool, CliError
 
 fn not_opened(error: &StoreError) -> CheckResult {
     let hint = "name a file that can be written, in a folder that exists, with `store`";
+    let hint = error.hint().unwrap_or(hint);
     bad(&format!("the store cannot be opened: {error}"), hint)
 }
 

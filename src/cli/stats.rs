@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::config::StoreLocation;
 use crate::queue::{ALL_IS_FINE, AbandonedWebhooks, Now, Reading, processes};
 use crate::words;
-use ferry_store::{Stats as Counted, StoreError};
+use ferry_store::{Stats as Counted, Store, StoreError, UnwritableReason};
 use ferry_types::contract::{
     AccountView, DamagedProcess, FindingView, ProcessState, ProcessView, ProcessesView, Severity,
     StatsView, UndeliveredView,
@@ -34,7 +34,8 @@ pub(super) struct Stats {}
 impl Stats {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let counted = app.store.stats().await?;
-        let found = read(&app, &counted, None, &AbandonedWebhooks::default()).await?;
+        let unwritable = unwritable(app.store.as_ref()).await;
+        let found = read(&app, &counted, None, &AbandonedWebhooks::default(), unwritable).await?;
         let ProcessesView { processes, damaged } = processes(app.store.as_ref()).await?;
         let of_store = found.findings.iter().filter(|finding| finding.account.is_none());
         if ui.json {
@@ -81,6 +82,7 @@ pub(super) async fn read(
     stats: &Counted,
     drain: Option<Duration>,
     abandoned: &AbandonedWebhooks,
+    unwritable: Option<StoreError>,
 ) -> Result<StatsView, StoreError> {
     if is_checked_soon(&app.config.store) {
         app.durability.refresh(app.store.as_ref()).await;
@@ -93,10 +95,22 @@ pub(super) async fn read(
         stats,
         drain,
         now: Now { at, policy, abandoned: &abandoned },
-        checked: reported.map_or(Ok(()), Err),
+        checked: match (reported, unwritable) {
+            (Some(loss), _) => Err(loss),
+            (None, Some(error)) => Err(error.to_string()),
+            (None, None) => Ok(()),
+        },
         failed: &failed,
     };
     Ok(reading.view())
+}
+
+/// The error of a store that can be read, and accepts no writes.
+async fn unwritable(store: &dyn Store) -> Option<StoreError> {
+    let error = store.probe_write().await.err()?;
+    let is_of_user =
+        matches!(error, StoreError::NotWritable { reason: UnwritableReason::MissingRights, .. });
+    (!is_of_user).then_some(error)
 }
 
 /// True if nothing is wrong, and no account has failures that may pass.

@@ -62,13 +62,15 @@ pub(super) fn judge(
     let with_body = format!("{}: {shown}", response.described("api_url"));
     match response.status.as_u16() {
         300..400 => failed(response.described("api_url"), NOT_THE_API),
-        _ if response.is_web_page(Pages::Never) => failed(with_body, NOT_THE_API),
+        _ if response.is_web_page(Pages::Never) || response.declares_page() => {
+            failed(with_body, NOT_THE_API)
+        }
         200..300 if is_known_status(response, words) => ApiCheck::Responded(None),
         429 => ApiCheck::Responded(Some(response.described("api_url"))),
-        404 if response.body.is_empty() => failed(with_body, NOT_THE_API),
+        404 | 200..300 if response.body.is_empty() => failed(with_body, NOT_THE_API),
         404 | 200..300 if are_alike(around) => failed(with_body, NOT_THE_API),
         404 => ApiCheck::Responded(None),
-        405 | 407 | 410 | 421 => failed(with_body, NOT_THE_API),
+        202 | 204..=206 | 405 | 407 | 410 | 421 => failed(with_body, NOT_THE_API),
         200..300 => ApiCheck::Responded(Some(said)),
         400..500 => failed(said, DENIED),
         _ => failed(with_body, "the Platform, or a proxy before it, has an outage: try later"),

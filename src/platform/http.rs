@@ -242,5 +242,8 @@ fn has_cause<E: Error + 'static>(error: &legacy::Error, is: fn(&E) -> bool) -> b
 
 /// The last cause: the outer ones only repeat that a request failed.
 fn cause(error: &(dyn Error + 'static)) -> String {
-    root_cause(error).to_string()
+    let cause = root_cause(error).to_string();
+    // What a server without TLS says is no message of TLS.
+    let is_plain = cause.contains("InvalidContentType");
+    if is_plain { format!("{cause}: the server may speak http, and not https") } else { cause }
 }

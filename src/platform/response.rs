@@ -61,7 +61,10 @@ impl PlatformResponse {
         now: Timestamp,
     ) -> Result<AcceptedUpload, PlatformError> {
         if self.status.is_success() {
-            let Some(processing_token) = processing_token(&self.text()) else {
+            // Of 206 the rest is missing, and perhaps a part of the token.
+            let is_whole = self.status != StatusCode::PARTIAL_CONTENT;
+            let token = is_whole.then(|| processing_token(&self.text())).flatten();
+            let Some(processing_token) = token else {
                 let shown = self.shown(scrubber, rows);
                 let (endpoint, status) = (self.endpoint, self.status.as_u16());
                 return Err(PlatformError::Unreadable(format!(
@@ -92,11 +95,17 @@ impl PlatformResponse {
             // A gateway says so of an upload that it passed on and saw no end of (Envoy responds 503
             // to that), a service of one that it stored before it failed; 302 and 303 may mean "done,
             // look there". Retried like any transient error, but on record as ambiguous, or a later
-            // "already exists" about our own upload would be taken for a rejection.
-            302 | 303 | 408 | 500.. => PlatformError::Ambiguous(self.quoted(scrubber, rows)),
-            425 => PlatformError::Transient(self.quoted(scrubber, rows)),
-            400..500 => {
+            // "already exists" about our own upload would be taken for a rejection. After 101 the response
+            // follows in another protocol, and 460 and 499 are a balancer's words for a client that left.
+            101 | 302 | 303 | 408 | 460 | 499 | 500.. => {
+                PlatformError::Ambiguous(self.quoted(scrubber, rows))
+            }
+            400 | 409 | 413 | 422 => {
                 PlatformError::Rejected { status, words: self.readable(scrubber, rows, WORDS) }
+            }
+            // They speak of the connection, the account or the form of the request.
+            400..425 | 426..500 => {
+                PlatformError::WrongAddress { status, what: self.quoted(scrubber, rows) }
             }
             _ => PlatformError::Transient(self.quoted(scrubber, rows)),
         })
@@ -216,7 +225,8 @@ impl PlatformResponse {
         };
         // "At once", or a time that has passed, must not become a busy loop.
         let retry_after = asked_for.filter(|delay| !delay.is_zero());
-        let how_long = retry_after.map_or(String::new(), |delay| format!(" for {delay:?}"));
+        let shown = |delay| humantime::format_duration(delay);
+        let how_long = retry_after.map_or(String::new(), |delay| format!(" for {}", shown(delay)));
         let what = format!("{}: throttled{how_long} ({})", self.endpoint, self.status.as_u16());
         let is_rate = self.status == StatusCode::TOO_MANY_REQUESTS && self.endpoint != TOKEN;
         Some(PlatformError::Throttled { retry_after, ambiguous: false, is_rate, what })
@@ -224,6 +234,11 @@ impl PlatformResponse {
 
     pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         retry_after(&self.headers, now)
+    }
+
+    /// True if it calls itself a web page.
+    pub(super) fn declares_page(&self) -> bool {
+        self.content_type().is_some_and(|declared| declared.to_ascii_lowercase().contains("html"))
     }
 
     pub(super) fn is_web_page(&self, pages: Pages) -> bool {

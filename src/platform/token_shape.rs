@@ -21,6 +21,7 @@ pub(super) fn is_token(word: &str) -> bool {
     let count = unpadded.chars().filter(char::is_ascii_alphanumeric).count();
     let is_in_alphabet = |c: char| c.is_ascii_alphanumeric() || "-_.~+/".contains(c);
     count >= LEAST
+        && !is_cut_uuid(word)
         && !is_one_digit(unpadded)
         && unpadded.chars().all(is_in_alphabet)
         && unpadded.split(|c: char| !c.is_ascii_alphanumeric()).any(is_opaque)
@@ -56,6 +57,15 @@ pub(super) fn bare_uuid(word: &str) -> Option<&str> {
     let uuid = if is_urn { &inner[URN.len()..] } else { inner };
     let is_plain = uuid.len() == 32 && uuid.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_uuid(uuid) || (is_plain && !is_one_digit(uuid))).then_some(uuid)
+}
+
+/// True for the beginning of a UUID whose rest is missing.
+fn is_cut_uuid(word: &str) -> bool {
+    let fits = |(at, c): (usize, char)| match at {
+        8 | 13 | 18 | 23 => c == '-',
+        _ => c.is_ascii_hexdigit(),
+    };
+    (14..36).contains(&word.len()) && word.char_indices().all(fits)
 }
 
 /// True for zero and the like, at any length.

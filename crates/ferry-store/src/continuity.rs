@@ -6,6 +6,8 @@
 //! process knew of, no matter what other processes wrote since. One that does not was emptied,
 //! restored, or failed over to a lagging replica.
 
+use std::cmp::Ordering;
+
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
@@ -47,6 +49,17 @@ impl Standing {
     fn removed(&self) -> Option<Mark> {
         let id = EventId { epoch: self.newest.epoch.clone(), number: self.written };
         (self.written > self.newest.number).then(|| Mark { id, event: String::new() })
+    }
+
+    /// True unless the event, as a process saw it, is surely not there.
+    fn may_have(&self, mark: &Mark) -> bool {
+        let is_of_epoch = mark.id.epoch == self.newest.epoch;
+        let is_there = match mark.id.number.cmp(&self.newest.number) {
+            Ordering::Less => true,
+            Ordering::Equal => mark.event == self.event,
+            Ordering::Greater => false,
+        };
+        mark.id.epoch.is_empty() || (is_of_epoch && is_there)
     }
 
     fn mark(&self) -> Mark {
@@ -202,7 +215,17 @@ impl Continuity {
             && requested.known.id != EventId::START
             && judge(&requested.known, standing) == Verdict::Same
         {
+            let between = std::mem::take(&mut state.known);
+            let after = state.loss.as_ref().map(|loss| loss.after.clone());
             self.settle(&mut state, standing);
+            // What the store accepted in between is gone instead.
+            let was_used = after.is_some_and(|after| {
+                between.id.epoch != after.epoch || between.id.number > after.number
+            });
+            if was_used && !standing.may_have(&between) {
+                state.known = between;
+                self.lose(&mut state, standing.mark(), None);
+            }
         }
     }
 
@@ -286,11 +309,11 @@ mod tests {
     }
 
     fn see(continuity: &Continuity, epochs: &str, events: &[&str]) -> Option<(String, String)> {
-        let requested = continuity.ask();
-        continuity.saw(&requested, &standing(epochs, events, &requested));
         if let Some(requested) = continuity.ask_for_lost() {
             continuity.saw_lost(&requested, &standing(epochs, events, &requested));
         }
+        let requested = continuity.ask();
+        continuity.saw(&requested, &standing(epochs, events, &requested));
         continuity.loss().map(|loss| (loss.before.to_string(), loss.after.to_string()))
     }
 
@@ -355,8 +378,22 @@ mod tests {
         see(&continuity, "e", &["a", "b", "c"]);
         assert_eq!(see(&continuity, "e", &["a"]), Some(lost("e-3", "e-1")));
         assert!(continuity.has_lost(&EventId { epoch: "e".to_owned(), number: 2 }));
-        assert_eq!(see(&continuity, "e", &["a", "x", "y", "z"]), Some(lost("e-3", "e-1")));
         assert_eq!(see(&continuity, "e", &["a", "b", "c", "d"]), None);
+        assert_eq!(continuity.losses(), 1);
+    }
+
+    #[test]
+    fn what_a_store_accepted_until_the_data_was_back_is_lost_in_its_turn() {
+        let continuity = Continuity::default();
+        see(&continuity, "e", &["a", "b", "c"]);
+        assert_eq!(see(&continuity, "e", &["a"]), Some(lost("e-3", "e-1")));
+        assert_eq!(see(&continuity, "e", &["a", "x", "y", "z"]), Some(lost("e-3", "e-1")));
+        assert_eq!(see(&continuity, "e", &["a", "b", "c", "d"]), Some(lost("e-4", "e-4")));
+        assert_eq!(see(&continuity, "g e", &["a", "b", "c", "d"]), None, "acknowledged");
+        assert_eq!(see(&continuity, "f", &["m"]), Some(lost("g-4", "f-1")));
+        assert_eq!(see(&continuity, "f", &["m", "n"]), Some(lost("g-4", "f-1")));
+        assert_eq!(see(&continuity, "g e", &["a", "b", "c", "d"]), Some(lost("f-2", "g-4")));
+        assert_eq!(continuity.losses(), 4);
     }
 
     #[test]

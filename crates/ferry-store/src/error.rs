@@ -52,6 +52,28 @@ pub enum StoreError {
     },
 }
 
+/// Parts of the errors of servers and files, with the way out of each.
+const CAUSES: [(&str, &str); 6] = [
+    (
+        "LOADING",
+        "wait until Redis has loaded its data: `redis-cli INFO persistence` shows how far it is",
+    ),
+    (
+        "BUSY ",
+        "wait for the end of the script, or end it as an administrator: `redis-cli SCRIPT KILL`",
+    ),
+    (
+        "max number of clients",
+        "raise the `maxclients` of Redis, or stop clients that are not needed",
+    ),
+    ("MASTERDOWN", "let `store` name the Redis master, or wait for the end of the failover"),
+    ("DENIED", "give Redis a password: without one its protected mode admits this machine alone"),
+    (
+        "database is locked",
+        "end the process that has the file locked: `fuser` names those that have it open",
+    ),
+];
+
 impl StoreError {
     /// True if the same request may succeed later, without a change.
     pub const fn is_temporary(&self) -> bool {
@@ -68,6 +90,10 @@ impl StoreError {
         match self {
             Self::NotWritable { reason, location, .. } => {
                 Some(reason.hint(location.starts_with("redis")))
+            }
+            Self::Unavailable { cause, .. } => {
+                let hint = CAUSES.iter().find(|(part, _)| cause.contains(part));
+                hint.map(|(_, hint)| *hint)
             }
             _ => None,
         }
@@ -156,6 +182,18 @@ impl std::fmt::Display for DamagedRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_out_of_an_unavailable_store_is_that_of_its_cause() {
+        let way_out = |cause: &str| {
+            let (location, cause) = ("redis://store:6379".to_owned(), cause.to_owned());
+            StoreError::Unavailable { location, cause }.hint()
+        };
+        let loading = way_out("LOADING Redis is loading the dataset in memory").unwrap();
+        assert!(loading.starts_with("wait until Redis has loaded"), "{loading}");
+        assert!(way_out("BUSY Redis is busy running a script.").unwrap().contains("SCRIPT KILL"));
+        assert_eq!(way_out("Connection refused (os error 111)"), None);
+    }
 
     #[test]
     fn the_way_out_of_a_full_broken_or_read_only_store_is_that_of_its_kind() {

@@ -48,7 +48,7 @@ pub(super) fn print_finding(finding: &CheckResult, ui: &Ui) -> std::io::Result<(
 /// A check to which the store responded with an error.
 pub(super) fn store_failed(error: &StoreError) -> CheckResult {
     let hint = match error {
-        StoreError::NotWritable { .. } => error.hint().unwrap_or_default(),
+        _ if let Some(hint) = error.hint() => hint,
         StoreError::Unavailable { location, .. } if location.starts_with("redis") => {
             "check `store`, `store_password` and, with TLS, `store_ca`, and that the server can be \
              reached from here"

@@ -75,7 +75,7 @@ async fn read(
     failures.sort_by_key(|view| Reverse(view.updated_at));
     let now = app.clock.now();
     let drain = app.throughput.drain(&stats, seen_at);
-    let view = stats::read(app, &stats, drain, abandoned).await?;
+    let view = stats::read(app, &stats, drain, abandoned, None).await?;
     let inspected = match selected {
         Some(selected) => {
             let lines = inspect(&selected, &stats, &view, app, now).await?;

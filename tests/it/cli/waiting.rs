@@ -67,7 +67,7 @@ fn for_the_end_of_a_throttling() {
     let remark = status[throttles..].lines().next().unwrap_or_default();
     let stats = ferry.run(&["stats"]).ok();
     assert!(
-        stats.stdout.contains(remark) && stats.stdout.contains(": throttled for 600s (429)"),
+        stats.stdout.contains(remark) && stats.stdout.contains(": throttled for 10m (429)"),
         "{}",
         stats.stdout
     );

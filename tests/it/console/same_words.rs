@@ -102,7 +102,7 @@ fn all_surfaces_say_what_is_wrong_in_the_same_words() {
 
     platform.sim.script(Endpoint::Upload, Fault::Throttle(RetryAfter::Seconds(600.0)));
     let worker = ferry.start(&["worker"]);
-    all_say(", last response: UploadData: throttled for 600s (429); then its requests begin again");
+    all_say(", last response: UploadData: throttled for 10m (429); then its requests begin again");
     ferry.run(&["resume", "default"]).ok();
     ferry.await_state(&first, "completed");
 

@@ -149,8 +149,18 @@ async fn an_answer_that_nothing_is_there_says_what_to_check() {
 }
 
 #[tokio::test]
+async fn a_status_that_speaks_of_no_dataset_rejects_none() {
+    for status in [402, 406, 411, 415, 417, 418, 423, 424, 426, 428, 431, 451, 494, 498] {
+        let (sim, response) = upload_through(says(status, "not here")).await;
+        let what = format!("UploadData: responded {status}: `not here`");
+        assert_eq!(response, Err(PlatformError::WrongAddress { status, what }));
+        assert_eq!(sim.ledger().accepted(), 0);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_leaves_open_what_became_of_the_upload_is_ambiguous() {
-    for status in [302, 303, 408, 500, 501, 502, 503, 504, 507, 520, 599] {
+    for status in [302, 303, 408, 460, 499, 500, 501, 502, 503, 504, 507, 520, 599] {
         let (_, response) = upload_through(says(status, "<html>oops</html>")).await;
         let text = format!("UploadData: responded {status}: `<html>oops</html>`");
         assert_eq!(response, Err(PlatformError::Ambiguous(text)));
@@ -183,6 +193,10 @@ async fn a_success_without_a_processing_token_is_shown() {
         (200, "[\"6b3f\"]"),
         (200, "two words 1"),
         (202, "accepted"),
+        // The rest of a part is missing, and that of a UUID.
+        (206, "\"3f2504e0-4f89-41d3-9a0c-0305e82c3301\""),
+        (206, "3f2504e0-4f89-41d3-9"),
+        (200, "3f2504e0-4f89-41d3-9a0c-0305e82c330"),
     ] {
         let (_, response) = upload_through(says(status, body)).await;
         assert!(is_unreadable(&response), "{status} {body}: {response:?}");
@@ -250,7 +264,7 @@ async fn a_rejection_has_the_words_of_the_platform() {
         (400, "A dataset with this Name Already Exists.", ""),
         (409, "conflict", "conflict"),
         (413, "", ""),
-        (415, "{\"title\":\"no\"}", "{\"title\":\"no\"}"),
+        (409, "{\"title\":\"no\"}", "{\"title\":\"no\"}"),
         (422, "Ung\u{fc}ltig\u{0}", "Ung\u{fc}ltig"),
     ] {
         let (_, response) = upload_through(says(status, body)).await;

@@ -197,13 +197,13 @@ impl Store for MemoryStore {
     }
 
     async fn look(&self) -> Result<Standing, StoreError> {
-        let requested = self.continuity.ask();
-        let standing = self.with(|data| data.standing(requested.number()));
-        self.continuity.saw(&requested, &standing);
         if let Some(requested) = self.continuity.ask_for_lost() {
             let standing = self.with(|data| data.standing(requested.number()));
             self.continuity.saw_lost(&requested, &standing);
         }
+        let requested = self.continuity.ask();
+        let standing = self.with(|data| data.standing(requested.number()));
+        self.continuity.saw(&requested, &standing);
         Ok(standing)
     }
 

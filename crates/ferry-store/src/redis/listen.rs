@@ -20,7 +20,10 @@ const CHANNEL: &str = "due_times";
 /// Time without a message after which a ping shows if the server is still there.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// Time limit of the response to that.
+/// Delay between two looks for due steps where the server's user may not subscribe.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Time limit of the response to a ping.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Wakes workers for as long as the process lives.
@@ -41,14 +44,18 @@ pub(super) async fn listen(link: Arc<RedisConnection>, location: String, wakeups
             }
             Err(error) => {
                 let error = error.with_location(&location);
+                let mut delay = delays.next().unwrap_or_default();
                 if matches!(error, StoreError::Unavailable { .. }) {
                     debug!(%error, "cannot subscribe to store notifications, retrying");
                 } else {
                     failures.failed(|| {
                         warn!(%error, "cannot subscribe to store notifications, retrying");
                     });
+                    // No message wakes a worker.
+                    wakeups.all();
+                    delay = delay.min(LOOK);
                 }
-                tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                tokio::time::sleep(delay).await;
             }
         }
     }

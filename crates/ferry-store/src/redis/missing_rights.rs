@@ -54,7 +54,7 @@ fn finding(user: &str, rule: &str) -> CheckResult {
     let text = match kind {
         "~" => format!("the Redis user `{user}` may not read and write all keys `{what}`"),
         "&" => format!(
-            "the Redis user `{user}` may not use the channels `{what}`: idle workers notice new steps late"
+            "the Redis user `{user}` may not use the channels `{what}`: idle workers look for steps once a second"
         ),
         _ => format!("the Redis user `{user}` may not run `{what}`"),
     };

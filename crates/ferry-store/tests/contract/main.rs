@@ -37,6 +37,7 @@ mod refetching;
 mod retention;
 mod sqlite_damage;
 mod sqlite_file;
+mod sqlite_locked;
 mod sqlite_loss;
 mod sqlite_space;
 mod subject;

@@ -14,6 +14,7 @@ use ferry_types::domain::submission::{State, StepKind};
 use super::redis_place::store_at;
 use super::subject::{LEASE, millis, new};
 use super::transitions as t;
+use super::waking::{asleep, wakes};
 
 /// Longer than a test takes.
 const RETENTION: Duration = Duration::from_hours(1);
@@ -89,6 +90,18 @@ async fn a_submission_is_accepted_without_the_right_to_wake_workers() {
         assert_eq!(claims.iter().map(|claim| claim.lease.id).collect::<Vec<_>>(), [id]);
         restricted.store.cancel(id).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_may_not_listen_looks_for_steps_again_and_again() {
+    let restricted = Restricted::new().await;
+    restricted.set(&["resetchannels"]).await;
+    let url = restricted.server.url().replace("//", &format!("//{}:secret@", restricted.user));
+    let namespace = restricted.base.trim_matches(['{', '}', ':']);
+    let store: Arc<dyn Store> = Arc::new(store_at(&url, namespace));
+    let sleeper = asleep(&store, StepKind::Upload).await;
+    restricted.store.accept(vec![new("a")]).await.unwrap();
+    wakes(sleeper).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

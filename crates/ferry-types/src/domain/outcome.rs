@@ -64,8 +64,8 @@ pub enum PlatformError {
     /// Nothing was changed there, and a later try may succeed. Try again with backoff.
     #[error("{0}")]
     Transient(String),
-    /// Nothing is at the address of the upload, says the Platform, or a server on the way that does not know
-    /// where to send it. Try again with backoff.
+    /// The Platform, or a server on the way, does not look at the dataset: nothing is at the address of the
+    /// upload, or the status speaks of something else. Try again with backoff.
     #[error("{what}")]
     WrongAddress {
         /// The HTTP status.

@@ -51,11 +51,23 @@ fn unwrapped(text: &str, depth: usize) -> Vec<RawItem> {
             Some(Value::String(inner)) if object.len() == 1 && depth > 0 => {
                 unwrapped(inner, depth - 1)
             }
-            _ => listed(&object).unwrap_or_else(|| vec![message(text)]),
+            _ => listed(&object)
+                .or_else(|| Some(unwrapped(only_text(&object)?, depth.checked_sub(1)?)))
+                .unwrap_or_else(|| vec![message(text)]),
         },
+        None if lines(text).all(|line| object_of(line).is_some()) => of_lines(text),
         _ if text.starts_with(['<', '{', '[']) => vec![message(text)],
         _ => of_lines(text),
     }
+}
+
+/// The only text of an object whose other members say no more than how much there is.
+fn only_text(object: &Map<String, Value>) -> Option<&str> {
+    let mut texts = object.values().filter_map(Value::as_str);
+    let text = texts.next().filter(|_| texts.next().is_none())?;
+    let is_of_rows = lines(text).any(|line| matches!(item(line), RawItem::Row { .. }));
+    let has_parts = object.values().any(|value| value.is_object() || value.is_array());
+    (is_of_rows && !has_parts).then_some(text)
 }
 
 /// The items of the only array of an object, behind the texts that stand beside it.
@@ -70,12 +82,13 @@ fn listed(object: &Map<String, Value>) -> Option<Vec<RawItem>> {
     Some(bounded(texts.chain(items.iter().flat_map(of_value))))
 }
 
-/// Names of the members of a item that is an object, in lower case and letters only.
+/// Names of the members of an item that is an object, in lower case and letters only.
 const ROW: [&str; 5] = ["row", "rownumber", "line", "linenumber", "index"];
-const VALUE: [&str; 3] = ["value", "cell", "data"];
-const MESSAGE: [&str; 6] = ["message", "error", "reason", "description", "detail", "text"];
+const VALUE: [&str; 4] = ["value", "cell", "data", "errorvalue"];
+const MESSAGE: [&str; 7] =
+    ["message", "error", "errormessage", "reason", "description", "detail", "text"];
 
-/// A item as an object with a row and a message, and perhaps a value.
+/// An item as an object with a row and a message, and perhaps a value.
 fn of_object(object: &Map<String, Value>) -> Option<RawItem> {
     let member = |names: &[&str]| {
         let mut found = object.iter().filter(|(name, _)| {
@@ -97,6 +110,22 @@ fn of_object(object: &Map<String, Value>) -> Option<RawItem> {
     Some(RawItem::Row { row, rest: format!("{value}|{message}") })
 }
 
+/// An item as an object on a line of its own.
+fn object_of(line: &str) -> Option<RawItem> {
+    let line = line.trim();
+    let object = line.starts_with('{').then(|| from_json_within(line.as_bytes(), MAX_VALUES).ok());
+    of_object(&object??)
+}
+
+/// An item as an array of a row, a value and a message.
+fn of_parts(parts: &[Value]) -> Option<RawItem> {
+    let [row, value, message] = parts else { return None };
+    Some(RawItem::Row {
+        row: row.as_u64()?,
+        rest: format!("{}|{}", value.as_str()?, message.as_str()?),
+    })
+}
+
 fn of_items(items: &[Value]) -> Vec<RawItem> {
     bounded(items.iter().flat_map(of_value))
 }
@@ -106,6 +135,7 @@ fn of_value(item: &Value) -> Vec<RawItem> {
         Value::String(text) => of_item(text),
         Value::Null => Vec::new(),
         Value::Object(object) if let Some(row) = of_object(object) => vec![row],
+        Value::Array(parts) if let Some(row) = of_parts(parts) => vec![row],
         other => vec![message(&other.to_string())],
     }
 }
@@ -129,7 +159,7 @@ fn of_lines(text: &str) -> Vec<RawItem> {
     };
     bounded(lines(text).flat_map(|line| match quoted(line.trim()) {
         Some(Value::String(inner)) => of_item(&inner),
-        _ => vec![item(line)],
+        _ => vec![object_of(line).unwrap_or_else(|| item(line))],
     }))
 }
 

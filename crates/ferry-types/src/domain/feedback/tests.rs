@@ -47,6 +47,10 @@ fn every_form_of_a_body_is_read_alike() {
         "{'errors': ['2|x|not a date', '13||empty | or so']}",
         r#"{"count":2,"errors":["2|x|not a date","13||empty | or so"],"ok":false}"#,
         r#"[{"row":2,"value":"x","message":"not a date"},{"Row_Number":"13","error":"empty | or so"}]"#,
+        r#"{"feedback":"2|x|not a date\n13||empty | or so","count":2}"#,
+        r#"[[2,"x","not a date"],[13,"","empty | or so"]]"#,
+        "{\"RowNumber\":2,\"ErrorValue\":\"x\",\"ErrorMessage\":\"not a date\"}\n\
+         {\"row\":13,\"message\":\"empty | or so\"}",
         r#"{"errors":[{"line":2,"column":"b","cell":"x","reason":"not a date"},"13||empty | or so"]}"#,
         "\"2|x|not a date\r\n13||empty | or so\"",
         "2|x|not a date\u{2028}13||empty | or so",

@@ -9,7 +9,7 @@ closed_set! {
     pub enum ReasonCode: "reason" in json {
         /// The Platform, or the network on the way, failed for a while.
         Transient = "transient",
-        /// Nothing is at the address of the uploads, says the Platform or a server on the way.
+        /// Nothing is at the address of the uploads, or a status speaks of something else than the dataset.
         WrongAddress = "wrong_address",
         /// An upload may or may not have arrived.
         Ambiguous = "ambiguous",
