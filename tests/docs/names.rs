@@ -129,7 +129,7 @@ fn commands(page: &Page) -> Vec<String> {
     let fenced = lines.iter().filter(|line| line.is_code).map(|line| line.text);
     for code in page.inline_code().into_iter().chain(fenced) {
         let code = code.trim_start().trim_start_matches("$ ");
-        let inner = ["-- ferry ", "worker ferry ", "sudo -u ferry ferry "];
+        let inner = ["-- ferry ", "worker ferry ", "sudo -u ferry ferry ", "/var/lib/ferry ferry "];
         let call = inner.iter().find_map(|by| Some(code.split_once(by)?.1));
         let Some(call) = call.or(code.strip_prefix("ferry ")) else { continue };
         let call = call.split(['|', '>', ';', '#', ')']).next().unwrap_or(call);
