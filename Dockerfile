@@ -32,12 +32,11 @@ LABEL org.opencontainers.image.title="Ferry" \
 COPY --from=build /ferry/target/release/ferry /usr/local/bin/ferry
 # For health checks; there is no shell. Called by this name it does nothing else.
 COPY --from=busybox:1.37.0-musl /bin/busybox /usr/local/bin/wget
-# The store of one machine: mount a volume here to keep it. Nothing else is written, so the file system
-# may be read-only.
+# The store of one machine, `ferry.db`, unless another one is named: mount a volume here to keep it. Nothing else
+# is written, so the file system may be read-only.
 COPY --from=build --chown=nonroot:nonroot /state /var/lib/ferry
 WORKDIR /var/lib/ferry
-ENV FERRY_STORE=sqlite:/var/lib/ferry/ferry.db \
-    FERRY_METRICS_LISTEN=0.0.0.0:9464 \
+ENV FERRY_METRICS_LISTEN=0.0.0.0:9464 \
     FERRY_LOG_FORMAT=json
 EXPOSE 8600 9464
 # `nonroot` as a number, because Kubernetes' `runAsNonRoot` accepts no names.
