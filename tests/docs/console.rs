@@ -1,61 +1,158 @@
 //! Runs the `console` blocks of pages in their order, against a simulated Platform.
 //!
 //! A line that begins with `$ ` is a command; what follows is what it writes to stdout, where a line
-//! `…` stands for any lines. A block `console background` starts a process that runs to the end of the
-//! page. `UPDATE_DOCS=1` writes the output of the program into the page.
+//! `…` stands for any lines. A block `console background` is a terminal of its own: it starts a process
+//! that runs to the end of the page, or until another block starts the same. Of a block `console quiet`
+//! the commands and requests have to succeed, and no output is shown. `UPDATE_DOCS=1` writes the output
+//! of the program into the page.
 
 use std::fmt::Write as _;
 
 use super::generated::check;
 use super::none;
-use super::pages::Page;
-use super::shell::World;
+use super::pages::{self, Page};
+use super::shell::{Process, World};
 
 #[test]
 fn the_quick_start_of_the_readme_works() {
-    runs("README.md", true);
+    runs("README.md", Given::Nothing);
 }
 
 #[test]
 fn the_first_hour_works() {
-    runs("docs/tutorials/first-hour.md", false);
+    runs("docs/tutorials/first-hour.md", Given::Nothing);
 }
 
 #[test]
 fn the_first_tutorial_works() {
-    runs("docs/tutorials/first-dataset.md", false);
+    runs("docs/tutorials/first-dataset.md", Given::Nothing);
 }
 
 #[test]
 fn the_tutorial_about_corrections_works() {
-    runs("docs/tutorials/correct-a-dataset.md", false);
+    runs("docs/tutorials/correct-a-dataset.md", Given::Nothing);
 }
 
 #[test]
 fn the_tutorial_for_services_works() {
-    runs("docs/tutorials/from-a-service.md", false);
+    runs("docs/tutorials/from-a-service.md", Given::Nothing);
 }
 
-/// Runs a page; `with_platform` if it takes for granted that a Platform is configured.
-fn runs(path: &str, with_platform: bool) {
+#[test]
+fn the_tutorial_about_production_works() {
+    runs("docs/tutorials/production-on-redis.md", Given::Platform);
+}
+
+#[test]
+fn recipes_for_many_datasets_work() {
+    runs("docs/how-to/submit-many.md", Given::Platform);
+}
+
+#[test]
+fn the_recipe_for_cron_works() {
+    runs("docs/how-to/run-as-a-service.md", Given::Platform);
+}
+
+#[test]
+fn recipes_for_webhooks_work() {
+    runs("docs/how-to/receive-webhooks.md", Given::Platform);
+}
+
+#[test]
+fn recipes_for_events_work() {
+    runs("docs/how-to/follow-events.md", Given::Server);
+}
+
+#[test]
+fn recipes_for_a_secure_server_work() {
+    runs("docs/how-to/secure-the-api.md", Given::Platform);
+}
+
+#[test]
+fn recipes_for_monitoring_work() {
+    runs("docs/how-to/monitor.md", Given::Server);
+}
+
+#[test]
+fn backups_of_the_page_can_be_restored() {
+    runs("docs/operations/backup.md", Given::Platform);
+}
+
+#[test]
+fn commands_for_symptoms_work() {
+    runs("docs/operations/troubleshooting.md", Given::Server);
+}
+
+#[test]
+fn requests_of_the_reference_work() {
+    runs("docs/reference/http-api.md", Given::Server);
+}
+
+#[test]
+fn json_of_the_reference_is_what_commands_write() {
+    runs("docs/reference/json-output.md", Given::Platform);
+}
+
+#[test]
+fn every_page_with_a_console_block_is_run() {
+    let is_run = |page: &Page| include_str!("console.rs").contains(&format!("\"{}\"", page.path));
+    let shows = pages::all().into_iter().filter(|page| !page.fences("console").is_empty());
+    let missed = shows.filter(|page| !is_run(page)).map(|page| page.path);
+    none(&missed.collect::<Vec<_>>());
+}
+
+/// Things that a page takes for granted: nothing, an account at a Platform, or a server that has one, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Given {
+    Nothing,
+    Platform,
+    Server,
+}
+
+/// A configured account, in each terminal.
+const ACCOUNT: &str = "set -a; . ./simulated.env; set +a\n";
+
+/// Requests of which no output is compared, and which have to succeed.
+const LOUD_CURL: &str =
+    "curl() { command curl --silent --fail-with-body \"$@\"; }; set -o pipefail";
+
+fn runs(path: &str, given: Given) {
     let page = Page::read(path);
     let world = World::new();
-    let _simulator = with_platform.then(|| world.start("ferry simulate > simulated.env"));
     let mut shell = world.shell();
-    if with_platform {
-        shell.run("set -a; . ./simulated.env; set +a");
+    let mut background: Vec<(String, Process)> = Vec::new();
+    let account = if given == Given::Nothing { "" } else { ACCOUNT };
+    let _platform = (given != Given::Nothing).then(|| {
+        world.add_datasets();
+        let platform = world.start(".", "ferry simulate > simulated.env");
+        shell.run(account);
+        platform
+    });
+    if given == Given::Server {
+        background.push(("ferry serve".into(), world.start(".", &format!("{account}ferry serve"))));
     }
-    let mut background = Vec::new();
     let mut made = page.text.clone();
     let (mut from, mut seen) = (0, 0);
     for (info, text) in page.fences("console") {
         if info == "console background" {
             let lines: Vec<String> = steps_of(&text).into_iter().map(|step| step.source).collect();
-            background.push(world.start(&lines.join("\n")));
+            let program = lines.last().expect("it starts something").clone();
+            let program = program.split(" --").next().unwrap_or_default().to_owned();
+            background.retain(|(other, _)| *other != program);
+            let folder = shell.run("pwd");
+            let lines = format!("{account}{}", lines.join("\n"));
+            background.push((program, world.start(folder.trim(), &lines)));
             continue;
         }
+        let is_quiet = info == "console quiet";
+        shell.run(if is_quiet { LOUD_CURL } else { "unset -f curl" });
         for step in steps_of(&text) {
-            let wrote = shell.run(&world.ported(&step.source));
+            let mut wrote = world.shown(&shell.run(&world.placed(&step.source)));
+            if is_quiet {
+                wrote.clear();
+            } else if !wrote.is_empty() && !wrote.ends_with('\n') {
+                wrote.push('\n');
+            }
             let old = format!("$ {}\n{}", step.source, step.output);
             let at = from + made[from..].find(&old).expect("it was read from there");
             let output = if matches(&step.output, &wrote) { &step.output } else { &wrote };
@@ -105,18 +202,34 @@ fn matches(page: &str, wrote: &str) -> bool {
 /// Ids, times and durations as words.
 fn normal(text: &str) -> String {
     let line = |line: &str| {
-        let mut words: Vec<&str> = Vec::new();
-        for word in line.split_whitespace() {
-            let bare = word.trim_matches(|c: char| "(),`'\"".contains(c));
-            let kind = kind_of(bare).unwrap_or(word);
-            let is_repeated = kind == "DURATION" && words.last() == Some(&"DURATION");
-            if !is_repeated {
-                words.push(kind);
-            }
-        }
-        words.join(" ") + "\n"
+        let line = without_process(line);
+        let words: Vec<String> = line.split_whitespace().map(normal_word).collect();
+        let line = words.join(" ") + "\n";
+        line.replace("DURATION DURATION", "DURATION")
     };
     text.lines().map(line).collect()
+}
+
+/// A process in `ferry stats`, without its machine and number.
+fn without_process(line: &str) -> String {
+    let cut = || {
+        let (role, rest) = line.split_once(" on `")?;
+        let (_, rest) = rest.split_once("`, process ")?;
+        let (_, rest) = rest.split_once(", ")?;
+        Some(format!("{role}, {rest}"))
+    };
+    cut().unwrap_or_else(|| line.to_owned())
+}
+
+/// A word, or what JSON has without a blank.
+fn normal_word(word: &str) -> String {
+    let pieces = word.split_inclusive(|c: char| "(),`'\"{}[]=&".contains(c));
+    let normal_piece = |piece: &str| {
+        let end = piece.find(|c: char| "(),`'\"{}[]=&".contains(c)).unwrap_or(piece.len());
+        let (bare, end) = piece.split_at(end);
+        format!("{}{end}", kind_of(bare).unwrap_or(bare))
+    };
+    pieces.map(normal_piece).collect()
 }
 
 /// `EPOCH-N`.
@@ -141,6 +254,10 @@ fn kind_of(word: &str) -> Option<&'static str> {
         () if word.len() == 36 && word.matches('-').count() == 4 => Some("TOKEN"),
         () if has_digit && ["ms", "s", "m", "h"].contains(&unit) => Some("DURATION"),
         () if is_stamp('-', 3) || is_stamp(':', 3) => Some("TIME"),
+        // Of a server that differs from machine to machine.
+        () if is_stamp('.', 3) => Some("VERSION"),
+        () if word.starts_with("20") && word.contains('T') && word.ends_with('Z') => Some("TIME"),
+        () if word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit()) => Some("HASH"),
         () => None,
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::pages::{self, Page, root};
 use super::program::SHOWN;
-use super::{alerts, families, habits, help, is_update, none, render, schedule, states};
+use super::{alerts, families, habits, help, is_update, modules, none, render, schedule, states};
 
 /// At the beginning of a line.
 const START: &str = "\n<!-- generated: ";
@@ -34,6 +34,7 @@ fn part(name: &str) -> Option<String> {
         "steps" => render::closed_set("StepKind", "step"),
         "reasons" => render::closed_set("ReasonCode", "reason"),
         "transitions" => states::table(),
+        "modules" => modules::modules(),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ mod generated;
 mod habits;
 mod help;
 mod links;
+mod modules;
 mod names;
 mod pages;
 mod program;

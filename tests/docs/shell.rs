@@ -15,39 +15,85 @@ use super::program::FERRY;
 /// Ends the output of a command.
 const MARK: &str = "=end-of-command=";
 
-/// Files that a page needs: those of `examples/` under the names that the page uses.
-const FILES: &[(&str, &str)] = &[
-    ("march.csv", "examples/good.csv"),
-    ("faulty.csv", "examples/faulty.csv"),
-    ("trips.csv", "examples/rejected.csv"),
-    ("trips-corrected.csv", "examples/rejected.corrected.csv"),
-    ("submit.py", "examples/submit.py"),
-    ("submit.mjs", "examples/submit.mjs"),
+/// Ports that pages name. Tests take free ones.
+const PORTS: &[&str] = &["8700", "8600", "8710", "9464", "6379", "4318"];
+
+/// Folders that pages name, each in that of the page.
+const FOLDERS: &[&str] =
+    &["/etc/ferry", "/etc/redis", "/var/lib/ferry", "/var/lib/redis", "/restored", "/backup"];
+
+/// Datasets of those who look something up: the names of the pages, and the examples.
+const DATASETS: &[(&str, &str)] = &[
+    ("january.csv", "good.csv"),
+    ("february.csv", "good.csv"),
+    ("march.csv", "good.csv"),
+    ("trips.csv", "rejected.csv"),
+    ("faulty.csv", "faulty.csv"),
 ];
 
-/// A folder with the files of the pages, and ports of its own.
+/// Lines of NDJSON; those of `many.ndjson` have other names, and an invalid date.
+const LINES: &str = r#"{"name": "april", "data": "SITE-001,03/03/2025,08:00,03/03/2025,16:30\n"}
+{"name": "may", "data": "SITE-002,04/03/2025,08:00,04/03/2025,16:30\n", "labels": {"team": "north"}}
+"#;
+
+/// Words of a process that has begun to run.
+const READY: &[&str] = &["http://", "https://", "worker started", "Ready to accept connections"];
+
+/// A folder as the root of the repository is for pages, with ports of its own.
 pub(crate) struct World {
     folder: TempDir,
-    platform: u16,
-    api: u16,
-    receiver: u16,
+    /// Names and ports of pages, with those that stand for them here.
+    places: Vec<(String, String)>,
+    user: String,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        for (name, source) in FILES {
-            std::fs::copy(root(source), folder.path().join(name)).expect("an example");
-        }
-        let [platform, api, receiver] = [(), (), ()].map(|()| free_port());
-        Self { folder, platform, api, receiver }
+        let examples = folder.path().join("examples");
+        std::os::unix::fs::symlink(root("examples"), examples).expect("a link");
+        let port = |page: &&str| ((*page).to_owned(), free_port().to_string());
+        let mut places: Vec<_> = PORTS.iter().map(port).collect();
+        let here = |page: &&str| ((*page).to_owned(), format!("{}{page}", folder.path().display()));
+        places.extend(FOLDERS.iter().map(here));
+        places.push(("redis.example.com".into(), "localhost".into()));
+        let user = Command::new("id").arg("-un").output().expect("a name").stdout;
+        let user = String::from_utf8_lossy(&user).trim().to_owned();
+        let world = Self { folder, places, user };
+        let configuration = std::fs::read_to_string(root("deploy/redis/redis.conf"));
+        let configuration = world.placed(&configuration.expect("it is shipped"));
+        std::fs::create_dir_all(world.path("deploy/redis")).expect("a folder");
+        std::fs::write(world.path("deploy/redis/redis.conf"), configuration)
+            .expect("it is written");
+        world
     }
 
-    /// Pages name fixed ports, tests take free ones.
-    pub(crate) fn ported(&self, text: &str) -> String {
-        let ports = [("8700", self.platform), ("8600", self.api), ("8710", self.receiver)];
-        let replace = |text: String, (page, own): (&str, u16)| text.replace(page, &own.to_string());
-        ports.into_iter().fold(text.to_owned(), replace)
+    /// Adds the files of someone who has datasets already.
+    pub(crate) fn add_datasets(&self) {
+        for (name, example) in DATASETS {
+            let example = self.path("examples").join(example);
+            std::fs::copy(example, self.path(name)).expect("an example");
+        }
+        let more = LINES.replace("april", "june").replace("may", "july").replace("04/", "32/");
+        for (name, lines) in [("submissions.ndjson", LINES), ("many.ndjson", &more)] {
+            std::fs::write(self.path(name), lines).expect("it is written");
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A text of a page with the places of this world.
+    pub(crate) fn placed(&self, text: &str) -> String {
+        replaced(text, self.places.iter().map(|(page, own)| (page, own)))
+    }
+
+    /// An output as a page shows it.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        let text = replaced(text, self.places.iter().map(|(page, own)| (own, page)));
+        // The operator of the pages is root.
+        text.replace(&format!("`{}`", self.user), "`root`")
     }
 
     /// A shell in which `ferry` is the binary, and which ends with its whole group.
@@ -55,22 +101,23 @@ impl World {
         let mut command = Command::new("bash");
         command.env_clear().current_dir(self.folder.path()).process_group(0);
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", self.folder.path());
-        command.env("FERRY_LISTEN", format!("127.0.0.1:{}", self.api));
+        command.env("FERRY_LISTEN", self.placed("127.0.0.1:8600"));
         command
     }
 
     /// The program that a page calls `ferry`: a simulator has a port of its own, and fixed processing times.
     fn function(&self) -> String {
+        let simulate = self.placed("simulate --listen 127.0.0.1:8700 --processing 500ms");
+        let listen = self.placed("webhooks listen --listen 127.0.0.1:8710");
         format!(
-            "ferry() {{ if [ \"$1\" = simulate ]; then shift; \
-             set -- simulate --listen 127.0.0.1:{} --processing 500ms \"$@\"; fi; '{FERRY}' \"$@\"; }}\n",
-            self.platform,
+            "ferry() {{ case \"$1 $2\" in \"simulate \"*) shift; set -- {simulate} \"$@\";; \
+             \"webhooks listen\") shift 2; set -- {listen} \"$@\";; esac; '{FERRY}' \"$@\"; }}\n",
         )
     }
 
     /// Errors of the commands, shown if one fails.
     fn log(&self) -> PathBuf {
-        self.folder.path().join("stderr.log")
+        self.path("stderr.log")
     }
 
     pub(crate) fn shell(&self) -> Shell {
@@ -85,27 +132,39 @@ impl World {
         shell
     }
 
-    /// Starts what runs to the end of the page, and waits until it says where it listens.
-    pub(crate) fn start(&self, lines: &str) -> Process {
+    /// Starts what runs to the end of the page, in a folder, and waits until it says that it is ready.
+    pub(crate) fn start(&self, folder: &str, lines: &str) -> Process {
         let mut command = self.bash();
-        command.args(["-c", &format!("{}{}", self.function(), self.ported(lines))]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.current_dir(self.path(folder));
+        command.args(["-c", &format!("exec 2>&1\n{}{}", self.function(), self.placed(lines))]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("bash starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
         let process = Process(child);
         let what = format!("an address of {lines}");
-        let mut stderr = ferry_testing::blocking_within(&what, move || {
+        let mut output = ferry_testing::blocking_within(&what, move || {
             let mut said = String::new();
-            while !said.contains("http://") {
-                let count = stderr.read_line(&mut said).expect("it can be read");
+            while !READY.iter().any(|ready| said.contains(ready)) {
+                let count = output.read_line(&mut said).expect("it can be read");
                 assert!(count > 0, "it ended: {said}");
             }
-            stderr
+            output
         });
         // It may say more, and must not stop for want of a reader.
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         process
     }
+}
+
+/// The text with each first replaced by its second, and nothing that was put in replaced once more.
+fn replaced<'a>(
+    text: &str,
+    pairs: impl Iterator<Item = (&'a String, &'a String)> + Clone,
+) -> String {
+    let mark = |at: usize| format!("\u{1}{at}\u{1}");
+    let marked = pairs.clone().enumerate();
+    let marked = marked.fold(text.to_owned(), |text, (at, (old, _))| text.replace(old, &mark(at)));
+    pairs.enumerate().fold(marked, |text, (at, (_, new))| text.replace(&mark(at), new))
 }
 
 /// A shell that takes one command after the other.
