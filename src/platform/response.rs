@@ -61,17 +61,7 @@ impl PlatformResponse {
         now: Timestamp,
     ) -> Result<AcceptedUpload, PlatformError> {
         if self.status.is_success() {
-            // Of 206 the rest is missing, and perhaps a part of the token.
-            let is_whole = self.status != StatusCode::PARTIAL_CONTENT;
-            let token = is_whole.then(|| processing_token(&self.text())).flatten();
-            let Some(processing_token) = token else {
-                let shown = self.shown(scrubber, rows);
-                let (endpoint, status) = (self.endpoint, self.status.as_u16());
-                return Err(PlatformError::Unreadable(format!(
-                    "{endpoint}: the response ({status}) holds no processing token: {shown}"
-                )));
-            };
-            return Ok(AcceptedUpload { processing_token, retry_after: self.retry_after(now) });
+            return self.accepted(scrubber, rows, now);
         }
         let status = self.status.as_u16();
         if let Some(mut error) = self.throttled(now) {
@@ -104,11 +94,30 @@ impl PlatformResponse {
                 PlatformError::Rejected { status, words: self.readable(scrubber, rows, WORDS) }
             }
             // They speak of the connection, the account or the form of the request.
-            400..425 | 426..500 => {
+            400..=424 | 426..500 => {
                 PlatformError::WrongAddress { status, what: self.quoted(scrubber, rows) }
             }
             _ => PlatformError::Transient(self.quoted(scrubber, rows)),
         })
+    }
+
+    fn accepted(
+        &self,
+        scrubber: &Scrubber,
+        rows: &[&str],
+        now: Timestamp,
+    ) -> Result<AcceptedUpload, PlatformError> {
+        // Of 206 the rest is missing, and perhaps a part of the token.
+        let is_whole = self.status != StatusCode::PARTIAL_CONTENT;
+        let token = is_whole.then(|| processing_token(&self.text())).flatten();
+        let Some(processing_token) = token else {
+            let shown = self.shown(scrubber, rows);
+            let (endpoint, status) = (self.endpoint, self.status.as_u16());
+            return Err(PlatformError::Unreadable(format!(
+                "{endpoint}: the response ({status}) holds no processing token: {shown}"
+            )));
+        };
+        Ok(AcceptedUpload { processing_token, retry_after: self.retry_after(now) })
     }
 
     /// The response to `GetResults`, if it is what was asked for. A web page is that of a proxy, or asks

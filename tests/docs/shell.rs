@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use ferry_testing::free_port;
 use tempfile::TempDir;
@@ -127,7 +128,12 @@ impl World {
         let mut child = command.spawn().expect("bash starts");
         let stdin = child.stdin.take().expect("it is piped");
         let stdout = Some(BufReader::new(child.stdout.take().expect("it is piped")));
-        let mut shell = Shell { stdin, stdout, log: self.log(), _process: Process(child) };
+        let mut shell = Shell {
+            stdin,
+            stdout,
+            log: self.log(),
+            _process: Process { bash: child, output: None },
+        };
         shell.run(&self.function());
         shell
     }
@@ -140,7 +146,7 @@ impl World {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("bash starts");
         let mut output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let process = Process(child);
+        let mut process = Process { bash: child, output: None };
         let what = format!("an address of {lines}");
         let mut output = ferry_testing::blocking_within(&what, move || {
             let mut said = String::new();
@@ -151,7 +157,8 @@ impl World {
             output
         });
         // It may say more, and must not stop for want of a reader.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let rest = move || drop(std::io::copy(&mut output, &mut std::io::sink()));
+        process.output = Some(std::thread::spawn(rest));
         process
     }
 }
@@ -203,14 +210,20 @@ impl Shell {
 }
 
 /// A process that ends with the page, and those that it started.
-pub(crate) struct Process(Child);
+pub(crate) struct Process {
+    bash: Child,
+    /// Reads what they write.
+    output: Option<JoinHandle<()>>,
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
         // The shell's own `kill`: a small system has no program of that name. The group may have ended.
-        let kill = format!("kill -KILL -- -{}", self.0.id());
+        let kill = format!("kill -KILL -- -{}", self.bash.id());
         let killed = Command::new("bash").args(["-c", &kill]).stderr(Stdio::null()).status();
         killed.expect("bash runs");
-        let _ = self.0.wait();
+        let _ = self.bash.wait();
+        // It ends with the last of them: then their ports are free.
+        let _ = self.output.take().map(JoinHandle::join);
     }
 }
