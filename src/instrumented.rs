@@ -189,6 +189,10 @@ impl Store for InstrumentedStore {
         self.count(Operation::Rescue, self.store.rescue_ended()).await
     }
 
+    fn notices_ended_processes(&self) -> bool {
+        self.store.notices_ended_processes()
+    }
+
     async fn payload(&self, id: SubmissionId) -> Result<Payload, StoreError> {
         self.count(Operation::Payload, self.store.payload(id)).await
     }

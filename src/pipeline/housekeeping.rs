@@ -12,8 +12,10 @@ use ferry_store::{Rescued, Store, StoreError};
 use ferry_types::clock::MonotonicClock;
 use ferry_types::domain::submission::MAX_UNCOMMITTED_CLAIMS;
 
-/// Longest time between two looks for lost workers.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+/// Longest time between two looks for lost workers, and where the store notices that a process has ended.
+/// Each look also compares the clocks of a store that is a server.
+const LONGEST_DELAY: Duration = Duration::from_secs(3);
+const LONGEST_DELAY_OF_ENDED: Duration = Duration::from_secs(1);
 
 /// Time between two removals of what is older than the retention.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
@@ -30,7 +32,9 @@ pub(super) struct Housekeeping {
 impl Housekeeping {
     /// Repeats that without end, five times per lease or more.
     pub(super) async fn run(self) {
-        let delay = (self.policy.lease / 5).clamp(Duration::from_millis(10), LONGEST_DELAY);
+        let notices = self.store.notices_ended_processes();
+        let longest = if notices { LONGEST_DELAY_OF_ENDED } else { LONGEST_DELAY };
+        let delay = (self.policy.lease / 5).clamp(Duration::from_millis(10), longest);
         let mut contact = Contact::new(self.policy.lease);
         let mut swept = None;
         loop {

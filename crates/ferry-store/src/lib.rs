@@ -221,6 +221,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// shows that the store responds.
     async fn rescue_ended(&self) -> Result<Rescued, StoreError>;
 
+    /// True if it may know at any time that a process has ended, and not only when its leases have.
+    fn notices_ended_processes(&self) -> bool {
+        false
+    }
+
     /// Wakes workers when a step may have become due. The first call, which is made within a runtime of
     /// tokio, begins to watch for what other processes write.
     fn wakeups(&self) -> &Wakeups;

@@ -317,6 +317,10 @@ impl Store for SqliteStore {
         self.rescue_lost(None).await
     }
 
+    fn notices_ended_processes(&self) -> bool {
+        true
+    }
+
     fn wakeups(&self) -> &Wakeups {
         self.watcher.get_or_init(|| watch::watch(&self.path, self.writer.clone()));
         &self.wakeups
