@@ -5,9 +5,11 @@ use std::time::Duration;
 use ferry_sim::Endpoint;
 use ferry_types::domain::SubmissionId;
 
-use crate::calls::Destination;
+use crate::calls::{Call, Destination};
 use crate::history::History;
-use crate::trace::{Event, SubmissionNumber};
+use crate::trace::{Event, SubmissionNumber, WorkerNumber};
+
+const UPLOAD: Destination = Destination::Platform(Endpoint::Upload);
 
 /// An act of a history.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,11 @@ pub(crate) enum Act {
     CarryOut(u64),
     Answer(u64),
     Lose(u64),
+    /// A worker waits no longer for a response of the Platform, whose request may still arrive.
+    GiveUp(u64),
     Crash(usize),
+    /// A worker has to end at once.
+    Stop(usize),
     Start(usize),
     Suspend(usize),
     Wake(usize),
@@ -56,15 +62,7 @@ impl History<'_> {
         if !self.is_away {
             self.acts_of_people(&mut acts);
         }
-        for (number, is_carried_out) in self.calls.each(|call| call.carried_out.is_some()) {
-            acts.push((
-                20,
-                if is_carried_out { Act::Answer(number) } else { Act::CarryOut(number) },
-            ));
-            if self.scenario.lost > 0 {
-                acts.push((4, Act::Lose(number)));
-            }
-        }
+        self.acts_of_calls(&mut acts);
         self.acts_of_workers(&mut acts);
         if self.is_away {
             acts.push((10, Act::StoreBack));
@@ -80,6 +78,26 @@ impl History<'_> {
         acts
     }
 
+    fn acts_of_calls(&self, acts: &mut Vec<(u32, Act)>) {
+        let fact =
+            |call: &Call| (call.carried_out.is_some(), call.is_abandoned(), call.to.is_platform());
+        for (number, (is_carried_out, is_abandoned, is_to_platform)) in self.calls.each(fact) {
+            if is_abandoned {
+                // What happens before it arrives is the question.
+                acts.extend((!is_carried_out).then_some((6, Act::CarryOut(number))));
+                continue;
+            }
+            let act = if is_carried_out { Act::Answer(number) } else { Act::CarryOut(number) };
+            acts.push((20, act));
+            if self.scenario.lost > 0 {
+                acts.push((4, Act::Lose(number)));
+                if is_to_platform && !is_carried_out {
+                    acts.push((8, Act::GiveUp(number)));
+                }
+            }
+        }
+    }
+
     fn acts_of_people(&self, acts: &mut Vec<(u32, Act)>) {
         if let Some(next) = self.attempts.iter().position(|attempts| *attempts == 0) {
             acts.push((8, Act::Submit(next)));
@@ -93,7 +111,11 @@ impl History<'_> {
             return;
         }
         if self.scenario.cancellations {
-            acts.push((2, Act::Cancel));
+            let is_late = |call: &Call| call.is_abandoned() && call.to == UPLOAD;
+            let mut calls = self.calls.each(is_late).into_iter();
+            // What an upload does that arrives after its submission has ended is the question.
+            let weight = if calls.any(|(_, is_late)| is_late) { 20 } else { 2 };
+            acts.push((weight, Act::Cancel));
         }
         if self.scenario.operators {
             acts.extend([(4, Act::Operate), (1, Act::Pause), (3, Act::Resume)]);
@@ -114,6 +136,9 @@ impl History<'_> {
             }
             // What its requests do meanwhile is the question.
             let weight = if requesting.contains(&worker.number) { 8 } else { 2 };
+            if self.scenario.stops && !worker.is_stopping {
+                acts.push((weight / 2, Act::Stop(slot)));
+            }
             if worker.is_suspended {
                 acts.push((8, Act::Wake(slot)));
             } else if self.scenario.suspensions {
@@ -143,10 +168,12 @@ impl History<'_> {
             Act::CarryOut(number) => self.carry_out(number),
             Act::Answer(number) => self.calls.answer(number),
             Act::Lose(number) => self.calls.lose(number),
+            Act::GiveUp(number) => self.calls.give_up(number),
             Act::Crash(slot) => {
                 self.note(slot, "crashed");
                 self.workers[slot] = None;
             }
+            Act::Stop(slot) => self.set(slot, "stopped", crate::worker::Worker::stop),
             Act::Start(slot) => self.start(slot),
             Act::Suspend(slot) => self.set(slot, "suspended", |worker| worker.is_suspended = true),
             Act::Wake(slot) => self.set(slot, "woken", |worker| worker.is_suspended = false),
@@ -180,7 +207,7 @@ impl History<'_> {
 
     /// Carries a call out. A worker that claims the poisonous step crashes.
     pub(crate) fn carry_out(&mut self, number: u64) {
-        let to = self.calls.of(number, |call| call.to);
+        let (to, worker) = self.calls.of(number, |call| (call.to, call.worker));
         let endpoint = match to {
             Destination::Platform(endpoint) => Some(endpoint),
             Destination::Receiver => Some(Endpoint::Status),
@@ -211,16 +238,15 @@ impl History<'_> {
                 self.observe_all();
             }
             self.save_uploads(&touched);
-            self.crash_poisoned(number, &touched);
+            self.crash_poisoned(worker, &touched);
         }
     }
 
-    fn crash_poisoned(&mut self, number: u64, claimed: &[SubmissionId]) {
+    fn crash_poisoned(&mut self, worker: WorkerNumber, claimed: &[SubmissionId]) {
         let poison = self.scenario.poison.and_then(|poison| self.accepted.get(&poison));
         if !poison.is_some_and(|poison| claimed.contains(poison)) {
             return;
         }
-        let worker = self.calls.of(number, |call| call.worker);
         let is_it = |slot: &usize| {
             self.workers[*slot].as_ref().is_some_and(|running| running.number == worker)
         };

@@ -180,6 +180,11 @@ impl Backing {
         }
     }
 
+    /// Plants an error.
+    pub(crate) fn forget_late_uploads(&self) {
+        self.memory().into_iter().for_each(MemoryStore::forget_late_uploads);
+    }
+
     fn memory(&self) -> Option<&MemoryStore> {
         match &self.place {
             Place::Memory(store) => Some(store),

@@ -47,19 +47,32 @@ pub(crate) struct Call {
     act: Box<dyn Act>,
 }
 
+impl Call {
+    /// True if no worker waits for its response any more: its own has ended, or given it up. It may still
+    /// be carried out.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.act.is_abandoned()
+    }
+}
+
 trait Act: Send {
     fn carry_out(&mut self, fault: Option<Fault>) -> Vec<SubmissionId>;
     fn answer(self: Box<Self>);
     fn lose(self: Box<Self>);
+    fn give_up(&mut self);
+    fn is_abandoned(&self) -> bool;
 }
+
+/// Makes the error of a call that is lost; it knows if the call was carried out.
+type Lost<T> = Box<dyn FnOnce(bool) -> T + Send>;
 
 type Work<T> = Box<dyn FnOnce(Option<Fault>) -> (T, Vec<SubmissionId>) + Send>;
 
 struct Pending<T> {
     work: Option<Work<T>>,
     outcome: Option<T>,
-    lost: Box<dyn FnOnce(bool) -> T + Send>,
-    response: oneshot::Sender<T>,
+    /// None once the worker has given it up.
+    response: Option<(oneshot::Sender<T>, Lost<T>)>,
 }
 
 impl<T: Send> Act for Pending<T> {
@@ -70,13 +83,31 @@ impl<T: Send> Act for Pending<T> {
         touched
     }
 
-    // In both, the worker may have crashed meanwhile.
+    // In all of them, the worker may have crashed meanwhile.
     fn answer(self: Box<Self>) {
-        let _ = self.response.send(self.outcome.expect("it was carried out"));
+        if let Some((response, _)) = self.response {
+            let _ = response.send(self.outcome.expect("it was carried out"));
+        }
     }
 
-    fn lose(self: Box<Self>) {
-        let _ = self.response.send((self.lost)(self.outcome.is_some()));
+    fn lose(mut self: Box<Self>) {
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
+        if let Some((response, lost)) = self.response.take() {
+            let _ = response.send(lost(self.outcome.is_some()));
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.response.as_ref().is_none_or(|(response, _)| response.is_closed())
+    }
+}
+
+impl Destination {
+    pub(crate) fn is_platform(self) -> bool {
+        matches!(self, Self::Platform(_))
     }
 }
 
@@ -100,8 +131,8 @@ impl Calls {
         lost: impl FnOnce(bool) -> T + Send + 'static,
     ) -> T {
         let (response, received) = oneshot::channel();
-        let (work, lost) = (Some(Box::new(work) as Work<T>), Box::new(lost));
-        let act = Box::new(Pending { work, outcome: None, lost, response });
+        let (work, lost) = (Some(Box::new(work) as Work<T>), Box::new(lost) as Lost<T>);
+        let act = Box::new(Pending { work, outcome: None, response: Some((response, lost)) });
         let sent = self.time.elapsed();
         {
             let mut list = self.list();
@@ -137,18 +168,34 @@ impl Calls {
         let mut call = self.take(number);
         let touched = call.act.carry_out(fault);
         call.carried_out = Some(self.time.elapsed());
-        self.list().calls.insert(number, call);
+        // Of one that no worker waits for, nothing more is to come.
+        if !call.is_abandoned() {
+            self.list().calls.insert(number, call);
+        }
         touched
     }
 
-    /// Answers a call that was carried out.
+    /// Answers a call that was carried out, if it still is there.
     pub(crate) fn answer(&self, number: u64) {
-        self.take(number).act.answer();
+        let call = self.list().calls.remove(&number);
+        if let Some(call) = call {
+            call.act.answer();
+        }
     }
 
-    /// Loses a call, or the response to it.
+    /// Loses a call, or the response to it, if it still is there.
     pub(crate) fn lose(&self, number: u64) {
-        self.take(number).act.lose();
+        let call = self.list().calls.remove(&number);
+        if let Some(call) = call {
+            call.act.lose();
+        }
+    }
+
+    /// The worker waits for its response no longer. It may still be carried out.
+    pub(crate) fn give_up(&self, number: u64) {
+        let mut call = self.take(number);
+        call.act.give_up();
+        self.list().calls.insert(number, call);
     }
 
     fn take(&self, number: u64) -> Call {

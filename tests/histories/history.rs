@@ -29,6 +29,9 @@ use crate::worker::{Ways, Worker};
 const TRAVEL: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(20);
 
+/// A request that no worker waits for any more may arrive for so long.
+const LATE_TRAVEL: Duration = Duration::from_secs(25);
+
 /// Attempts of a producer to submit one dataset, each with an id of its own.
 pub(crate) const ATTEMPTS: usize = 4;
 
@@ -187,6 +190,7 @@ impl<'a> History<'a> {
     /// Lets time pass to the next timer, or until `to`.
     pub(crate) fn pass(&mut self, to: Option<Duration>) {
         let ends = self.calls.each(|call| match call.carried_out {
+            None if call.is_abandoned() => call.sent + LATE_TRAVEL,
             None => call.sent + TRAVEL,
             Some(at) => at + ANSWER,
         });
@@ -214,8 +218,19 @@ impl<'a> History<'a> {
             for number in self.calls.take_new() {
                 self.begin(number);
             }
+            self.end_stopped();
             if !progressed {
                 return;
+            }
+        }
+    }
+
+    /// Workers that were stopped, and have committed what they had, end.
+    fn end_stopped(&mut self) {
+        for slot in 0..self.workers.len() {
+            if self.workers[slot].as_ref().is_some_and(Worker::has_ended) {
+                self.note(slot, "ended");
+                self.workers[slot] = None;
             }
         }
     }

@@ -116,11 +116,63 @@ fn an_upload_that_was_stored_unseen_is_known_to_the_next_of_its_name() {
         history.next_has(UPLOAD, CallFault::Platform(FaultKind::StoredAndReset));
         history.does(Act::Start(0));
         history.operates(0, OperatorAction::Cancel);
-        history.passes(5);
+        history.passes(40);
         let is_planted = history.saboteur.is(Planted::MarkForgotten);
         assert_eq!(history.state(1), if is_planted { State::Rejected } else { State::Held });
     };
     holds(Some((Planted::MarkForgotten, "Rejected")), |_| {}, script);
+}
+
+/// The upload of a submission is on its way, no worker waits for it any more, and its submission has ended. It
+/// arrives before the next of the name is uploaded.
+fn arrives_late(abandon: impl Fn(&mut History<'_>)) {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.submit(1);
+        history.next_has(UPLOAD, CallFault::Wait);
+        history.does(Act::Start(0));
+        let late = history.pending(UPLOAD);
+        abandon(history);
+        assert!(history.state(0).is_final(), "{}", history.state(0));
+        history.does(Act::Start(1));
+        history.passes(2);
+        history.carry_out(late);
+        history.passes(40);
+    };
+    let change = |scenario: &mut Scenario| {
+        scenario.deadline = Duration::from_mins(10);
+        for planned in &mut scenario.submissions {
+            planned.fact.overwrite = true;
+        }
+    };
+    holds(Some((Planted::LateForgotten, "NameOrder")), change, script);
+}
+
+#[test]
+fn an_upload_that_its_worker_aborted_arrives_before_the_next_of_its_name() {
+    arrives_late(|history| {
+        history.operates(0, OperatorAction::Cancel);
+        history.does(Act::Stop(0));
+    });
+}
+
+#[test]
+fn an_upload_of_a_worker_that_was_killed_arrives_before_the_next_of_its_name() {
+    arrives_late(|history| {
+        history.does(Act::Crash(0));
+        history.operates(0, OperatorAction::Cancel);
+        history.does(Act::Start(0));
+        history.passes(19);
+    });
+}
+
+#[test]
+fn an_upload_without_a_response_arrives_before_the_next_of_its_name() {
+    arrives_late(|history| {
+        let upload = history.pending(UPLOAD);
+        history.does(Act::GiveUp(upload));
+        history.operates(0, OperatorAction::Cancel);
+    });
 }
 
 #[test]

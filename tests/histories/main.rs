@@ -54,6 +54,7 @@ fn chosen_store() -> StoreKind {
 fn hold(store: StoreKind, first: u64, count: u64) {
     let setting = Setting { store, planted: None };
     let reached = run(first, count, setting).unwrap_or_else(|broken| panic!("{broken}"));
+    println!("{store:?}: {reached:?}");
     if count >= 1000 {
         let missing = situations::missing(&reached);
         assert!(missing.is_empty(), "no history reached {missing:?}, only {reached:?}");

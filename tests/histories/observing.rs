@@ -6,7 +6,7 @@ use ferry_sim::expected_results;
 use ferry_store::{Filter, SubmissionDetail};
 use ferry_types::clock::Clock;
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{State, Submission, WaitingFor};
+use ferry_types::domain::submission::{State, Submission, TimelineEntry, WaitingFor};
 
 use crate::acts::Act;
 use crate::history::{History, OFFICE};
@@ -139,7 +139,7 @@ impl History<'_> {
             self.set(slot, "woken and connected", |worker| {
                 (worker.is_suspended, worker.is_cut_off) = (false, false);
             });
-            if self.workers[slot].is_none() {
+            if self.workers[slot].as_ref().is_none_or(|worker| worker.is_stopping) {
                 self.start(slot);
             }
         }
@@ -222,19 +222,24 @@ impl History<'_> {
             (key.clone(), (content.map(|content| content.bytes), expected))
         };
         let timeline = self.office.run(store.timeline(id)).expect("it is there");
-        let deliveries = submission.webhook.as_ref().map(|webhook| webhook.deliveries.as_slice());
-        let is_in_log = |text: &str| timeline.iter().any(|entry| entry.message.contains(text));
+        let outcome = timeline.iter().rev().take_while(|entry| entry.state == submission.state);
+        let says_why =
+            |entry: &TimelineEntry| UNDELIVERED.iter().any(|text| entry.message.contains(text));
+        let is_gone = submission.webhook.as_ref().is_some_and(|webhook| webhook.gone);
+        let says_undelivered = is_gone || outcome.into_iter().any(says_why);
         Some(Last {
             state: submission.state,
             is_due: submission.due_at.is_some(),
             results: planned.result_keys.iter().map(result).collect(),
             events: events.get(&id).cloned().unwrap_or_default(),
-            has_delivery: deliveries.is_some_and(|deliveries| !deliveries.is_empty())
-                || is_in_log("`deliver` crashed its worker"),
+            says_undelivered,
             timeline: timeline.iter().map(|entry| entry.state).collect(),
         })
     }
 }
+
+/// Texts of a log about an outcome that no receiver learns of.
+const UNDELIVERED: [&str; 3] = ["abandoned after", "responded 410", "`deliver` crashed its worker"];
 
 /// Time in which all must settle without faults.
 const CALM: std::time::Duration = std::time::Duration::from_hours(4);

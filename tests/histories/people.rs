@@ -109,8 +109,15 @@ impl History<'_> {
         self.choices.one(&known)
     }
 
+    /// An operator cancels a submission, most often one that has not ended.
     pub(crate) fn cancel_one(&mut self) {
-        let id = self.one_accepted().id;
+        let open = self.known.values().filter(|known| !known.state.is_final());
+        let open: Vec<_> = open.map(|known| known.id).collect();
+        let id = if open.is_empty() || self.choices.pick(4) == 3 {
+            self.one_accepted().id
+        } else {
+            self.choices.one(&open)
+        };
         self.operate(id, OperatorAction::Cancel);
     }
 

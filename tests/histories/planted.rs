@@ -24,6 +24,8 @@ pub(crate) enum Planted {
     AmbiguityForgotten,
     /// A claim does not have the mark of its name.
     MarkForgotten,
+    /// An upload does not wait for one of an earlier submission of its name that may still arrive.
+    LateForgotten,
     /// A rejection of an ambiguous upload ends in `rejected`.
     AmbiguityRejects,
     /// A retry does not wait for other submissions of its name.
@@ -92,6 +94,9 @@ impl Saboteur {
     pub(crate) fn claiming(&self, request: &mut ClaimRequest) {
         if self.is(Planted::LimitsIgnored) {
             request.account_limits = Arc::default();
+        }
+        if self.is(Planted::LateForgotten) {
+            self.backing.forget_late_uploads();
         }
     }
 

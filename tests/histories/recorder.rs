@@ -7,7 +7,7 @@ use ferry_store::{ClaimId, Committed, Lease};
 use ferry_types::domain::SubmissionId;
 
 use crate::time::Time;
-use crate::trace::{Entry, Event, LeaseFacts, SubmissionNumber};
+use crate::trace::{Entry, Event, LeaseFacts, SubmissionNumber, WorkerNumber};
 
 /// Records a trace; clones record the same one.
 #[derive(Debug, Clone)]
@@ -19,8 +19,9 @@ pub(crate) struct Recorder {
 #[derive(Debug, Default)]
 struct Records {
     entries: Vec<Entry>,
-    /// Numbers of claims, in the order in which they were seen: stores draw their names at random.
-    claims: BTreeMap<ClaimId, usize>,
+    /// Leases that the store gave to workers, in order. The number of a claim is its place: whatever a store takes
+    /// for the identity of a lease, each is a claim of its own.
+    claims: Vec<(WorkerNumber, Lease)>,
     /// Leases of commits of which the response was lost: they are known to be done.
     repeated: BTreeSet<(SubmissionId, ClaimId)>,
     /// Submissions by the processing token of an upload.
@@ -56,11 +57,16 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn lease(&self, lease: &Lease) -> LeaseFacts {
-        let mut records = self.records();
-        let next = records.claims.len();
-        let claim = *records.claims.entry(lease.claimed_by).or_insert(next);
-        LeaseFacts { kind: lease.kind, claim }
+    /// The store gives a step to a worker.
+    pub(crate) fn claimed(&self, worker: WorkerNumber, lease: &Lease) -> LeaseFacts {
+        self.records().claims.push((worker, *lease));
+        self.lease(worker, lease)
+    }
+
+    /// The newest claim of a worker that has this lease.
+    pub(crate) fn lease(&self, worker: WorkerNumber, lease: &Lease) -> LeaseFacts {
+        let claim = self.records().claims.iter().rposition(|known| *known == (worker, *lease));
+        LeaseFacts { kind: lease.kind, claim: claim.expect("a worker has what it claimed") }
     }
 
     /// The response to a commit was lost: the worker repeats it.

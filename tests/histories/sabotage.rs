@@ -37,6 +37,8 @@ planted! {
         AmbiguityForgotten within 100 breaks "OneUpload" "Rejected";
     a_mark_of_a_name_that_is_forgotten_is_found:
         MarkForgotten within 200 breaks "Rejected";
+    a_late_upload_that_is_forgotten_is_found:
+        LateForgotten within 2000 breaks "NameOrder";
     a_rejection_of_an_ambiguous_upload_is_found:
         AmbiguityRejects within 100 breaks "Rejected";
     a_retry_that_skips_the_order_of_its_name_is_found:

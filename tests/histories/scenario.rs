@@ -41,6 +41,8 @@ pub(crate) struct Scenario {
     /// Calls of the store of 1000 whose response is lost.
     pub(crate) lost: u32,
     pub(crate) crashes: bool,
+    /// Workers are stopped, and abort what they run.
+    pub(crate) stops: bool,
     pub(crate) suspensions: bool,
     pub(crate) partitions: bool,
     pub(crate) cancellations: bool,
@@ -97,6 +99,7 @@ impl Scenario {
             platform,
             lost: choices.one(&[0, 0, 40, 150]),
             crashes: choices.pick(2) == 1,
+            stops: choices.pick(2) == 1,
             suspensions: choices.pick(2) == 1,
             partitions: choices.pick(2) == 1,
             cancellations: choices.pick(2) == 1,
@@ -166,17 +169,18 @@ struct Kind {
 
 impl Kind {
     fn planned(&self, number: usize, choices: &mut Choices) -> Planned {
-        let date = if choices.happens(self.invalid) { "no date" } else { DATE };
+        let is_valid = !choices.happens(self.invalid);
         let fact = Fact {
             account: choices.pick(self.accounts as u32) as AccountNumber,
             name: format!("N{}", choices.pick(self.names)),
             overwrite: choices.happens(self.overwriting),
             has_webhook: choices.pick(3) == 2,
+            is_valid,
         };
         let keys = ["tableofresultids".to_owned(), "summary".to_owned()];
         Planned {
             fact,
-            data: data(number, date),
+            data: data(number, if is_valid { DATE } else { "no date" }),
             has_key: choices.pick(2) == 0,
             result_keys: keys[..=choices.pick(2) as usize].to_vec(),
         }

@@ -6,15 +6,19 @@ use std::time::Duration;
 use ferry_sim::Endpoint;
 use ferry_store::Committed;
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::submission::{OperatorAction, Resolution, State, StepKind};
+use ferry_types::domain::submission::{OperatorAction, Resolution, State, StepKind, WaitingFor};
 
-use crate::trace::{Answer, Event, Trace};
+use crate::trace::{Answer, Event, Explained, Trace};
 
 /// Names of the situations that a run must reach.
-const ALL: [&str; 31] = [
+const ALL: [&str; 35] = [
     "a stale commit",
     "a rejection of an ambiguous upload",
     "a request that arrived after its lease",
+    "an upload that arrived after its submission had ended",
+    "an upload that waited for one that might arrive late",
+    "a request whose response was given up",
+    "a worker that was stopped",
     "a commit whose response was lost",
     "a claim whose response was lost",
     "a rescue",
@@ -59,6 +63,8 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
     let mut claims = BTreeMap::new();
     let mut sent = BTreeMap::new();
     let mut unread = BTreeMap::new();
+    let (mut given_up, mut uploads) = (BTreeSet::new(), BTreeMap::new());
+    let mut ended = BTreeSet::new();
     for entry in &trace.entries {
         match &entry.event {
             Event::Claimed { worker, of, lease, ambiguous, .. }
@@ -66,9 +72,18 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
             {
                 claims.insert((*worker, *of), (entry.at, *ambiguous));
             }
+            Event::Changed { of, state, .. } => {
+                if state.is_final() {
+                    ended.insert(*of);
+                }
+                found.extend(plain(&entry.event));
+            }
             Event::Sent { request, worker, endpoint, of, .. } => {
                 let claim = of.and_then(|of| claims.get(&(*worker, of))).copied();
                 sent.insert(*request, (*endpoint, claim));
+                if *endpoint == Endpoint::Upload {
+                    uploads.extend(of.map(|of| (*request, of)));
+                }
                 unread.insert(*request, *worker);
             }
             Event::Arrived { request, effect, .. } => {
@@ -76,12 +91,21 @@ pub(crate) fn reached(trace: &Trace, reached: &mut BTreeMap<&'static str, u64>) 
                 if claim.is_some_and(|(claimed, _)| entry.at > claimed + LEASE) {
                     found.insert("a request that arrived after its lease");
                 }
+                if uploads.get(request).is_some_and(|of| ended.contains(of)) {
+                    found.insert("an upload that arrived after its submission had ended");
+                }
+                if given_up.contains(request) {
+                    found.insert("a request whose response was given up");
+                }
                 if *effect == ferry_sim::Effect::Replaced {
                     found.insert("an upload that replaced another one");
                 }
             }
             Event::Read { request, status, retry_after } => {
                 unread.remove(request);
+                if status.is_none() {
+                    given_up.insert(*request);
+                }
                 let (endpoint, claim) = sent[request];
                 let is_rejection = *status == Some(409) && endpoint == Endpoint::Upload;
                 if is_rejection && claim.is_some_and(|(_, ambiguous)| ambiguous) {
@@ -124,6 +148,11 @@ fn plain(event: &Event) -> Option<&'static str> {
         Event::Store("away") => "a store that is away",
         Event::WentBack => "a store that went back",
         Event::ClockStepped(_) => "a step of the clock",
+        Event::Explained(Explained {
+            waiting_for: Some(WaitingFor::DueTime { at, step: StepKind::Upload }),
+            due_at: Some(due),
+            ..
+        }) if at > due => "an upload that waited for one that might arrive late",
         Event::Explained(explained) if explained.predecessor.is_some() => {
             "a submission that waits for an earlier one"
         }
@@ -136,6 +165,7 @@ fn plain(event: &Event) -> Option<&'static str> {
             "a claim whose response was lost"
         }
         Event::Rescued(_) => "a rescue",
+        Event::Worker(_, "stopped") => "a worker that was stopped",
         Event::Worker(_, "suspended") => "a suspended worker",
         Event::Worker(_, "cut off") => "a worker cut off from the store",
         Event::Changed { state, .. } => match state {

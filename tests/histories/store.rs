@@ -102,7 +102,7 @@ impl WorkerStore {
             recorder.record(Event::Claimed {
                 worker,
                 of: numbers[&claim.lease.id],
-                lease: recorder.lease(&claim.lease),
+                lease: recorder.claimed(worker, &claim.lease),
                 ambiguous: claim.submission.upload_ambiguous,
                 requests: claim.submission.requests(claim.kind),
             });
@@ -149,7 +149,7 @@ impl Store for WorkerStore {
                 recorder.record(Event::Committed {
                     worker,
                     of: numbers[&commit.lease.id],
-                    lease: recorder.lease(&commit.lease),
+                    lease: recorder.lease(worker, &commit.lease),
                     outcome: outcome.clone(),
                     signal: commit.transition.signal.clone(),
                 });
@@ -166,14 +166,14 @@ impl Store for WorkerStore {
     }
 
     async fn release(&self, claims: Vec<Claim>) -> Answer<()> {
-        let (inner, recorder) = (self.inner.clone(), self.recorder.clone());
+        let (inner, worker, recorder) = (self.inner.clone(), self.worker, self.recorder.clone());
         let numbers = self.numbers.clone();
         let release = move || {
             let touched: Vec<_> = claims.iter().map(|claim| claim.lease.id).collect();
             let leases: Vec<_> = claims.iter().map(|claim| claim.lease).collect();
             let released = inner.run(inner.store.release(claims));
             for lease in leases.iter().filter(|_| released.is_ok() || inner.backing.is_losing()) {
-                let (of, lease) = (numbers[&lease.id], recorder.lease(lease));
+                let (of, lease) = (numbers[&lease.id], recorder.lease(worker, lease));
                 recorder.record(Event::Released { of, lease });
             }
             (released, touched)

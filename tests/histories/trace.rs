@@ -148,7 +148,7 @@ pub(crate) struct Explained {
     pub(crate) now: Timestamp,
 }
 
-/// Identity of a lease: the call that claimed it, by its number in the history.
+/// Identity of a lease: the number of its claim, counted by the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LeaseFacts {
     pub(crate) kind: StepKind,
@@ -171,6 +171,8 @@ pub(crate) struct Fact {
     pub(crate) name: String,
     pub(crate) overwrite: bool,
     pub(crate) has_webhook: bool,
+    /// True if the Platform finds nothing wrong with its dataset.
+    pub(crate) is_valid: bool,
 }
 
 /// A submission as the store had it at the end.
@@ -185,8 +187,8 @@ pub(crate) struct Last {
     pub(crate) events: Vec<State>,
     /// Its states, as its timeline has them.
     pub(crate) timeline: Vec<State>,
-    /// True if its log has an attempt to deliver the outcome, or a reason why there is none.
-    pub(crate) has_delivery: bool,
+    /// True if its log says why a receiver does not learn of the outcome.
+    pub(crate) says_undelivered: bool,
 }
 
 /// All that invariants know of a history.

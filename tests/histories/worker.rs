@@ -45,6 +45,9 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<WorkerStore>,
     pub(crate) is_suspended: bool,
     pub(crate) is_cut_off: bool,
+    /// It has to end at once.
+    pub(crate) is_stopping: bool,
+    shutdown: Shutdown,
     executor: Arc<Executor>,
     queues: Vec<StepQueue>,
     tasks: Vec<Task>,
@@ -53,6 +56,8 @@ pub(crate) struct Worker {
 struct Task {
     future: BoxFuture<'static, ()>,
     woken: Arc<Woken>,
+    /// A worker that is stopped waits for its end.
+    ends: bool,
 }
 
 /// True if a task is to be polled.
@@ -65,8 +70,8 @@ impl Wake for Woken {
 }
 
 impl Task {
-    fn new(future: BoxFuture<'static, ()>) -> Self {
-        Self { future, woken: Arc::new(Woken(AtomicBool::new(true))) }
+    fn new(future: BoxFuture<'static, ()>, ends: bool) -> Self {
+        Self { future, woken: Arc::new(Woken(AtomicBool::new(true))), ends }
     }
 }
 
@@ -80,7 +85,7 @@ impl Worker {
         limits: AccountLimits,
     ) -> Self {
         let (number, store) = (store.worker, Arc::new(store));
-        let monotonic = Arc::new(time.clone());
+        let (monotonic, shutdown) = (Arc::new(time.clone()), Shutdown::default());
         let workers = Workers {
             store: store.clone(),
             webhooks: webhooks(ways.receivers, ways.platforms.len()),
@@ -91,18 +96,40 @@ impl Worker {
             metrics: metrics(),
             traces: Traces::default(),
             monotonic,
-            shutdown: Shutdown::default(),
+            shutdown: shutdown.clone(),
             seed: number as u64,
         };
         let WorkerParts { executor, mut queues, committer, renewal, housekeeping, .. } =
             workers.parts();
-        let mut tasks = vec![Task::new(committer), Task::new(renewal), Task::new(housekeeping)];
+        let background = [committer, renewal, housekeeping];
+        let mut tasks = Vec::from(background.map(|future| Task::new(future, false)));
         for queue in &mut queues {
             let claimer = std::mem::replace(&mut queue.claimer, Box::pin(std::future::ready(())));
-            tasks.push(Task::new(claimer));
+            tasks.push(Task::new(claimer, true));
         }
-        let (is_suspended, is_cut_off) = (false, false);
-        Self { number, store, is_suspended, is_cut_off, executor, queues, tasks }
+        Self {
+            number,
+            store,
+            is_suspended: false,
+            is_cut_off: false,
+            is_stopping: false,
+            shutdown,
+            executor,
+            queues,
+            tasks,
+        }
+    }
+
+    /// Has it abort what it runs, commit what it knows, and end.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopping = true;
+        self.queues.iter().for_each(StepQueue::stop);
+        self.shutdown.abort();
+    }
+
+    /// True if it was stopped, and has nothing left to do.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_stopping && !self.tasks.iter().any(|task| task.ends)
     }
 
     /// Polls what can make progress until nothing can; returns true if anything could.
@@ -141,9 +168,8 @@ impl Worker {
         for step in steps {
             let executor = self.executor.clone();
             // A step whose outcome was not committed is rescued.
-            self.tasks.push(Task::new(Box::pin(async move {
-                let _ = executor.run(step).await;
-            })));
+            let run = async move { drop(executor.run(step).await) };
+            self.tasks.push(Task::new(Box::pin(run), true));
         }
     }
 }

@@ -1,11 +1,41 @@
-//! `Completed`: the stored results are what the Platform computes from the bytes of this dataset, each
-//! under its own key.
+//! `Completed`: the Platform has the dataset, under the processing token that the submission has, and finds
+//! nothing wrong with it; the stored results are what it computes from these bytes, each under its own key.
+
+use std::collections::BTreeMap;
 
 use ferry_types::domain::submission::State;
 
-use crate::trace::Trace;
+use super::uploads::{Uploads, is_stored};
+use crate::trace::{Event, SubmissionNumber, Trace};
 
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
+    let mut uploads = Uploads::default();
+    // The submission whose dataset the Platform stored under a processing token.
+    let mut stored: BTreeMap<&str, SubmissionNumber> = BTreeMap::new();
+    for entry in &trace.entries {
+        let upload = uploads.read(trace, &entry.event);
+        match (&entry.event, upload) {
+            (Event::Arrived { effect, token: Some(token), .. }, Some(upload))
+                if is_stored(*effect) =>
+            {
+                stored.insert(token, upload.of);
+            }
+            (Event::Changed { of, state: State::Completed, token, .. }, _) => {
+                let token = token.as_deref().unwrap_or_default();
+                if stored.get(token) != Some(of) {
+                    return Err(format!("{entry}: the Platform has no such dataset"));
+                }
+                if !trace.facts[*of].is_valid {
+                    return Err(format!("{entry}: its dataset is invalid"));
+                }
+            }
+            _ => {}
+        }
+    }
+    results(trace)
+}
+
+fn results(trace: &Trace) -> Result<(), String> {
     for (number, last) in trace.last.iter().enumerate() {
         let completed = last.iter().filter(|last| last.state == State::Completed);
         let mut results = completed.flat_map(|last| &last.results);

@@ -1,12 +1,14 @@
 //! `Limits`: what the workers together claim of an account stays within its rates, and its uploads in
-//! flight within their number.
+//! flight within their number; and no claim makes more requests than it was counted for, but for one after each
+//! denied access token.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ferry_types::domain::submission::{State, StepKind};
 
-use crate::trace::{AccountNumber, Event, SubmissionNumber, Trace};
+use super::uploads::step_of;
+use crate::trace::{AccountNumber, Event, SubmissionNumber, Trace, WorkerNumber};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,7 +31,65 @@ impl Window {
     }
 }
 
+/// A step that a worker runs. After a store went back, the worker may have two claims of it.
+type Step = (WorkerNumber, SubmissionNumber, StepKind);
+
+/// Requests that are left to the claims of workers.
+#[derive(Debug, Default)]
+struct Requests {
+    /// By step and claim.
+    left: BTreeMap<Step, BTreeMap<usize, usize>>,
+    sent: BTreeMap<u64, Step>,
+}
+
+impl Requests {
+    /// Reads the next event; returns false if a claim makes more requests than it was counted for.
+    fn read(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Claimed { worker, of, lease, requests, .. } => {
+                let claims = self.left.entry((*worker, *of, lease.kind)).or_default();
+                claims.insert(lease.claim, *requests);
+            }
+            Event::Committed { worker, of, lease, .. } => {
+                let claims = self.left.entry((*worker, *of, lease.kind)).or_default();
+                // Of two claims of a worker, it is not known which of them made a request.
+                let least = claims.iter().min_by_key(|(_, left)| **left).map(|(claim, _)| *claim);
+                if let Some(least) = least.filter(|_| claims.contains_key(&lease.claim)) {
+                    claims.remove(&least);
+                }
+            }
+            Event::Sent { request, worker, of: Some(of), endpoint, .. } => {
+                let Some(kind) = step_of(*endpoint) else { return true };
+                let step = (*worker, *of, kind);
+                self.sent.insert(*request, step);
+                let claims = self.left.entry(step).or_default();
+                let Some(left) = claims.values_mut().find(|left| **left > 0) else { return false };
+                *left -= 1;
+            }
+            // It is made once more, with a new access token.
+            Event::Read { request, status: Some(401), .. } => {
+                let claims = self.sent.get(request).and_then(|step| self.left.get_mut(step));
+                if let Some(mut newest) = claims.and_then(BTreeMap::last_entry) {
+                    *newest.get_mut() += 1;
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
 pub(super) fn check(trace: &Trace) -> Result<(), String> {
+    let mut claimed = Requests::default();
+    for entry in &trace.entries {
+        if !claimed.read(&entry.event) {
+            return Err(format!("{entry}: its claim was counted for less requests"));
+        }
+    }
+    rates(trace)
+}
+
+fn rates(trace: &Trace) -> Result<(), String> {
     let limits = trace.limits;
     let mut requests: BTreeMap<(AccountNumber, bool), Window> = BTreeMap::new();
     let mut states: BTreeMap<SubmissionNumber, State> = BTreeMap::new();

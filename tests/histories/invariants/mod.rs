@@ -5,6 +5,7 @@ mod completed;
 mod delivered;
 mod kept;
 mod keys;
+mod late;
 mod lifecycle;
 mod limits;
 mod name_order;

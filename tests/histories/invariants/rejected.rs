@@ -1,4 +1,4 @@
-//! `Rejected`: by the Platform's own verdict on the dataset, or by a rejection of its upload while the
+//! `Rejected`: by the Platform's own verdict on an invalid dataset, or by a rejection of its upload while the
 //! Platform had nothing of this name whose outcome was unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +18,11 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
         let upload = uploads.read(trace, &entry.event);
         match &entry.event {
             _ if entry.is_undone => {}
-            Event::Changed { of, token: Some(_), .. } => {
+            Event::Changed { of, state, token: Some(_), .. } => {
                 accepted.insert(*of);
+                if *state == State::Rejected && trace.facts[*of].is_valid {
+                    return Err(format!("{entry}: the Platform finds nothing wrong with it"));
+                }
             }
             Event::Changed { of, token: None, state: State::Rejected, .. } => {
                 match rejected.get(of) {

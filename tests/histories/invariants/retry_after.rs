@@ -1,17 +1,22 @@
 //! `RetryAfter`: a worker that read a `Retry-After` sends nothing for the account before it has passed;
 //! and once its step is committed, even if another worker owns the step by then, no worker claims a step of the account
-//! before. A store that went back has forgotten what was committed since, and nothing else.
+//! before, whatever the commit says. A store that went back has forgotten what was committed since, and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferry_types::domain::account::Signal;
+use ferry_types::domain::submission::StepKind;
 
-use crate::trace::{AccountNumber, Entry, Event, Trace, WorkerNumber};
+use super::uploads::step_of;
+use crate::trace::{AccountNumber, Entry, Event, SubmissionNumber, Trace, WorkerNumber};
+
+/// A step that a worker runs.
+type Step = (WorkerNumber, SubmissionNumber, StepKind);
 
 /// A throttling of an account.
 #[derive(Debug)]
-struct Throttled {
+pub(super) struct Throttled {
     account: AccountNumber,
     until: Duration,
     /// True if the store went back to a time before it was committed.
@@ -20,8 +25,12 @@ struct Throttled {
 
 /// The throttling of all accounts, while a trace is read.
 #[derive(Debug, Default)]
-struct Throttles {
+pub(super) struct Throttles {
     senders: BTreeMap<u64, (WorkerNumber, AccountNumber)>,
+    /// Steps that make requests.
+    steps: BTreeMap<u64, Step>,
+    /// End of the throttling that a step of a worker has met, and has not committed.
+    met: BTreeMap<Step, Duration>,
     /// Throttling that a worker knows.
     known: BTreeMap<(WorkerNumber, AccountNumber), Throttled>,
     /// Throttling that the store knows.
@@ -40,16 +49,25 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
 }
 
 impl Throttles {
+    /// Time until which an account is throttled, if it is at `at`, as the store knows it.
+    pub(super) fn until(&self, account: AccountNumber, at: Duration) -> Option<Duration> {
+        let of = self.committed.iter().filter(|throttled| throttled.account == account);
+        of.map(|throttled| throttled.until).max().filter(|until| *until > at)
+    }
+
     /// Reads the next entry; returns until when it should have waited, if it did not.
-    fn read(&mut self, trace: &Trace, entry: &Entry) -> Option<Duration> {
+    pub(super) fn read(&mut self, trace: &Trace, entry: &Entry) -> Option<Duration> {
         let is_early = |throttled: &&Throttled| entry.at < throttled.until;
         match &entry.event {
-            Event::Sent { request, worker, account, .. } => {
+            Event::Sent { request, worker, account, of, endpoint } => {
                 self.senders.insert(*request, (*worker, *account));
+                let step = of.zip(step_of(*endpoint));
+                self.steps.extend(step.map(|(of, kind)| (*request, (*worker, of, kind))));
                 let known = self.known.get(&(*worker, *account));
                 return known.filter(is_early).map(|known| known.until);
             }
-            Event::Claimed { of, lease, .. } if lease.kind.calls_platform() => {
+            Event::Claimed { worker, of, lease, .. } if lease.kind.calls_platform() => {
+                self.met.remove(&(*worker, *of, lease.kind));
                 let account = trace.facts[*of].account;
                 let mut committed = self.committed.iter();
                 let early = committed.find(|other| other.account == account && is_early(other));
@@ -59,12 +77,18 @@ impl Throttles {
                 let sender = self.senders[request];
                 let earlier = self.known.get(&sender).map_or(Duration::ZERO, |known| known.until);
                 let until = earlier.max(entry.at + *delay);
+                self.met.extend(self.steps.get(request).map(|step| (*step, until)));
                 let throttled = Throttled { account: sender.1, until, is_undone: false };
                 self.known.insert(sender, throttled);
             }
-            Event::Committed { worker, of, signal: Signal::Throttled { delay, .. }, .. } => {
+            Event::Committed { worker, of, lease, signal, .. } => {
                 let (account, is_undone) = (trace.facts[*of].account, entry.is_undone);
-                let until = entry.at + *delay;
+                let met = self.met.remove(&(*worker, *of, lease.kind));
+                let said = match signal {
+                    Signal::Throttled { delay, .. } => Some(entry.at + *delay),
+                    _ => None,
+                };
+                let until = met.max(said)?;
                 self.committed.push(Throttled { account, until, is_undone });
                 // From then on, the worker follows what the store yields.
                 if let Some(known) = self.known.get_mut(&(*worker, account)) {
@@ -79,6 +103,7 @@ impl Throttles {
             Event::Resumed(account) => {
                 self.committed.retain(|throttled| throttled.account != *account);
                 self.known.retain(|(_, of), _| of != account);
+                self.met.retain(|(_, of, _), _| trace.facts[*of].account != *account);
             }
             _ => {}
         }

@@ -32,7 +32,8 @@ fn trace(events: Vec<Event>) -> Trace {
 }
 
 fn fact() -> Fact {
-    Fact { account: 0, name: "N0".to_owned(), overwrite: false, has_webhook: false }
+    let name = "N0".to_owned();
+    Fact { account: 0, name, overwrite: false, has_webhook: false, is_valid: true }
 }
 
 fn claimed(worker: usize, claim: usize, ambiguous: bool) -> Event {
@@ -85,7 +86,7 @@ fn last(state: State) -> Last {
         results: [("table".to_owned(), (stored, expected))].into(),
         events: vec![State::Queued, state],
         timeline: vec![State::Queued, state],
-        has_delivery: false,
+        says_undelivered: false,
     }
 }
 

@@ -24,6 +24,16 @@ pub(super) fn is_stored(effect: Effect) -> bool {
     matches!(effect, Effect::Stored | Effect::Replaced | Effect::ReplacedForeign)
 }
 
+/// The kind of the step that makes a request; none of one for a token, which is for all steps.
+pub(super) fn step_of(endpoint: Endpoint) -> Option<StepKind> {
+    match endpoint {
+        Endpoint::Token => None,
+        Endpoint::Upload => Some(StepKind::Upload),
+        Endpoint::Status => Some(StepKind::Poll),
+        Endpoint::Feedback | Endpoint::Results => Some(StepKind::Collect),
+    }
+}
+
 /// The uploads by their request, while a trace is read.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {

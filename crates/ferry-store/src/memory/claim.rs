@@ -21,7 +21,7 @@ impl Data {
         let heads = self.heads(request.kind);
         let availability = self.availability(&heads, request, policy, now);
         let mut turns = std::mem::take(&mut self.turns);
-        let mut claims = Vec::new();
+        let (mut claims, mut postponed) = (Vec::new(), 0);
         let take = |account: &str, priority, limit: Taken| {
             let due = self.due(request.kind, account, priority, now);
             let mut taken = Taken::default();
@@ -33,6 +33,8 @@ impl Data {
                 if let Some(claim) = self.lease(seq, request, now, id) {
                     taken.requests += claim.submission.requests(request.kind);
                     claims.push(claim);
+                } else {
+                    postponed += 1;
                 }
             }
             Ok(taken)
@@ -43,7 +45,7 @@ impl Data {
         self.record_usage(request, &claims, now);
         let heads = self.heads(request.kind);
         let availability = self.availability(&heads, request, policy, now);
-        let next = if claims.len() >= request.limit {
+        let next = if claims.len() + postponed >= request.limit {
             Some(now)
         } else {
             fair::next(&heads, &availability, policy, now)
@@ -130,7 +132,12 @@ impl Data {
         now: Timestamp,
         claimed_by: ClaimId,
     ) -> Option<Claim> {
-        self.apply(seq, |submission| submission.claim(request.lease, now)).ok()?;
+        let waiting = &self.rows.get(&seq)?.submission;
+        if let Some(until) = waiting.waits_for_late(self.late(waiting), now) {
+            self.rows.get_mut(&seq)?.submission.postpone(until);
+            return None;
+        }
+        self.apply(seq, now, |submission| submission.claim(request.lease, now)).ok()?;
         let row = self.rows.get_mut(&seq)?;
         row.fence += 1;
         row.claimed_by = claimed_by;

@@ -15,8 +15,8 @@ use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::outcome::Content;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, NameEffect, Ruled, SameName, State, StepKind, Submission,
-    SubmissionParts, TimelineEntry,
+    IllegalTransitionError, LATE_UPLOAD, LateUpload, NameEffect, Ruled, SameName, State, StepKind,
+    Submission, SubmissionParts, TimelineEntry,
 };
 use ferry_types::domain::{Heartbeat, SubmissionId, Timestamp, earlier, later, until};
 
@@ -32,6 +32,8 @@ pub(super) struct Data {
     names: BTreeMap<(String, String), BTreeSet<u64>>,
     /// By account and name, the submission whose dataset may be at the Platform unknown.
     pub(super) marks: BTreeMap<(String, String), SubmissionId>,
+    /// By account and name, the upload that may still arrive, or might once.
+    pub(super) late: BTreeMap<(String, String), LateUpload>,
     pub(super) accounts: BTreeMap<String, MemoryAccount>,
     pub(super) turns: RoundRobin,
     pub(super) events: VecDeque<Event>,
@@ -223,10 +225,16 @@ impl Data {
         Ok(Accepted::New(new.id))
     }
 
+    /// The upload of the name of a submission that may still arrive.
+    pub(super) fn late(&self, of: &Submission) -> Option<LateUpload> {
+        self.late.get(&(of.account.clone(), of.name.clone())).copied()
+    }
+
     /// Changes a submission by a rule. Returns the states before and after.
     pub(super) fn apply<E>(
         &mut self,
         seq: u64,
+        now: Timestamp,
         rule: impl FnOnce(&mut Submission) -> Ruled<E>,
     ) -> Result<Option<(State, State)>, E> {
         let Some(row) = self.rows.get_mut(&seq) else { return Ok(None) };
@@ -234,6 +242,10 @@ impl Data {
         let entry = rule(&mut after)?;
         let before = std::mem::replace(&mut row.submission, after.clone());
         let effect = after.effect_on_name(&before);
+        if after.may_arrive_late(&before) {
+            let late = LateUpload { of: after.id, until: later(now, LATE_UPLOAD) };
+            self.late.insert((after.account.clone(), after.name.clone()), late);
+        }
         let before = before.state;
         row.timeline.extend(entry);
         if row.timeline.len() > TIMELINE {
@@ -279,7 +291,7 @@ impl Data {
         let transition = &commit.transition;
         let committed = match self.owned_row(&commit.lease) {
             None => Committed::Stale,
-            Some(_) => match self.apply(seq, |submission| submission.apply(transition, now)) {
+            Some(_) => match self.apply(seq, now, |submission| submission.apply(transition, now)) {
                 Ok(states) => {
                     states.map_or(Committed::Stale, |(from, to)| Committed::Done(from, to))
                 }
@@ -306,7 +318,9 @@ impl Data {
         let lost = self.rows.iter().filter(|(_, row)| is_lost(row)).map(|(seq, _)| *seq);
         let mut rescued = Rescued::default();
         for seq in lost.take(BATCH).collect::<Vec<_>>() {
-            if let Some((before, after)) = self.apply(seq, |submission| submission.rescue(now))? {
+            if let Some((before, after)) =
+                self.apply(seq, now, |submission| submission.rescue(now))?
+            {
                 rescued.count(before, after);
             }
         }

@@ -80,6 +80,11 @@ impl MemoryStore {
         self.shared.wakeups.all();
     }
 
+    /// Forgets which uploads may still arrive, as a store with a bug would.
+    pub fn forget_late_uploads(&self) {
+        self.with(|data| data.late.clear());
+    }
+
     fn with<T>(&self, op: impl FnOnce(&mut Data) -> T) -> T {
         self.at(|data, _| op(data))
     }
@@ -116,7 +121,7 @@ impl MemoryStore {
         self.change(|data, time| {
             let seq = data.seq_of(id).ok_or(StoreError::NotFound(id))?;
             let same_name = data.same_name(seq);
-            data.apply(seq, |submission| rule(submission, &same_name, time.now))?;
+            data.apply(seq, time.now, |submission| rule(submission, &same_name, time.now))?;
             let found = data.found(id, &self.health, time.now).ok_or(StoreError::NotFound(id))?;
             Ok(found.shown(time.offset))
         })
@@ -173,7 +178,8 @@ impl Store for MemoryStore {
                 if data.owned_row(&claim.lease).is_some()
                     && let Some(seq) = data.seq_of(claim.lease.id)
                 {
-                    data.apply(seq, |submission| submission.release(time.now)).map_err(illegal)?;
+                    data.apply(seq, time.now, |submission| submission.release(time.now))
+                        .map_err(illegal)?;
                 }
             }
             Ok(())

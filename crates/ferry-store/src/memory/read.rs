@@ -28,7 +28,8 @@ impl Data {
             self.accounts.get(&submission.account).cloned().unwrap_or_default();
         let first_of_name = self.unfinished(&submission).next().map(|(_, id)| id);
         let (health, limit_usage) = (&health, &limit_usage);
-        let around = Surroundings { first_of_name, health, limit_usage, policy, now };
+        let late = self.late(&submission);
+        let around = Surroundings { first_of_name, late, health, limit_usage, policy, now };
         SubmissionDetail { waiting_for: submission.waiting_for(&around), submission }
     }
 

@@ -1,6 +1,8 @@
 //! Changes submissions by the rules of their life: reads them, decides, and writes them back if nothing
 //! has changed them meanwhile. What has changed is decided about again.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 use redis::Value;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -8,13 +10,14 @@ use tracing::error;
 
 use super::error::RedisError;
 use super::record::RedisRecord;
-use super::scripts::ScriptCall;
+use super::scripts::{ScriptCall, duration_millis};
 use super::steps::lease_text;
 use super::values::{array, bytes, lossy, maybe, maybe_time, time, tuple};
 use super::{LEASES, RedisStore};
 use crate::{BATCH, Lease, Rescued, StoreError};
 use ferry_types::domain::submission::{
-    IllegalTransitionError, LifecycleError, NameEffect, Ruled, SameName, State, Submission,
+    IllegalTransitionError, LATE_UPLOAD, LifecycleError, NameEffect, Ruled, SameName, State,
+    Submission,
 };
 use ferry_types::domain::{SubmissionId, Timestamp};
 
@@ -95,6 +98,7 @@ impl Inspected {
             next_claim: claim,
             states: (self.submission.state, after.state),
             effect: after.effect_on_name(&self.submission),
+            late: after.may_arrive_late(&self.submission).then_some(LATE_UPLOAD),
         }))
     }
 }
@@ -114,6 +118,8 @@ struct Change {
     next_claim: Vec<u8>,
     states: (State, State),
     effect: Option<NameEffect>,
+    /// Time in which its upload may still arrive.
+    late: Option<Duration>,
 }
 
 impl RedisStore {
@@ -274,6 +280,7 @@ impl RedisStore {
                 .arg(&change.record)
                 .arg(&change.next_claim)
                 .maybe(change.effect.map(NameEffect::as_str))
+                .maybe(change.late.map(duration_millis))
         })
     }
 }

@@ -17,6 +17,8 @@ local this_call = argument()
 local LOOK, SOON = 1000, 1000
 local leased_text = int(later(duration))
 local given, given_ids, marked, damaged = {}, {}, {}, {}
+-- Steps that were due, and are so later.
+local postponed = 0
 
 -- One number for all that is claimed now, which is higher than those before.
 local fence
@@ -186,12 +188,20 @@ end
 
 local serving = 0
 
--- The record with an upload that begins.
+-- When the upload of another submission of a name arrives no more; nothing if none may still arrive.
+local function waits_for_late(id, account, name)
+    local of, last = string.match(call('GET', key.late(account, name)) or '', '^(%S+) (%d+)$')
+    return of and of ~= id and tonumber(last) > now and tonumber(last) or nil
+end
+
+-- The record with an upload that begins; if it has to wait, nothing, and until when.
 local function begin(account, id, record)
     local from, due, _, finished, state, upload_attempts = cmsgpack.unpack_limit(record, field.upload_attempts)
     local _, reason, seq, name = cmsgpack.unpack_limit(record, field.name - field.upload_attempts, from)
     -- Bytes of any kind are numbers to the decoder.
     if type(state) ~= 'string' or type(name) ~= 'string' then error('no record') end
+    local last = waits_for_late(id, account.name, name)
+    if last then return nil, last end
     local started = cmsgpack.pack(due, now, finished, 'uploading', upload_attempts + 1)
     place(key.state(state, account.name), id, false)
     place(key.state('uploading', account.name), id, int(seq))
@@ -201,11 +211,22 @@ local function begin(account, id, record)
     return started .. string.sub(record, from + 1) .. add_entry
 end
 
--- Leases a step; returns how many requests it makes, or nothing if its record is damaged.
-local function lease(account, id, record)
+local function postpone(id, record, index, due)
+    postponed = postponed + 1
+    local from = cmsgpack.unpack_limit(record, field.due)
+    written[key.submission(id)] = cmsgpack.pack(due) .. string.sub(record, from + 1)
+    place(index, id, int(due))
+end
+
+-- Leases a step that waits in an index; returns how many requests it makes, or nothing if its record is damaged.
+local function lease(account, id, record, index)
     if kind == 'upload' then
-        local sound, started = pcall(begin, account, id, record)
+        local sound, started, last = pcall(begin, account, id, record)
         if not sound then return nil end
+        if last then
+            postpone(id, record, index, last)
+            return 0
+        end
         record = started
         written[key.submission(id)] = record
     end
@@ -217,7 +238,7 @@ local function lease(account, id, record)
 end
 
 -- Leases those steps of a list that the requests left to the account suffice for; returns which they were.
-local function take_from(account, ids)
+local function take_from(account, ids, index)
     local names, taken = {}, {}
     for n, id in ipairs(ids) do names[n] = key.submission(id) end
     local records = #ids > 0 and call('MGET', unpack(names)) or {}
@@ -225,7 +246,7 @@ local function take_from(account, ids)
         -- A step may make more requests than are left, but none begins without any.
         if account.requests >= account.requests_left then break end
         taken[n] = id
-        local requests = records[n] and lease(account, id, records[n])
+        local requests = records[n] and lease(account, id, records[n], index)
         if requests then
             account.requests = account.requests + requests
         elseif call('EXISTS', names[n]) == 1 then
@@ -248,7 +269,7 @@ end
 
 -- Leases up to `share` steps of an account, the most urgent first.
 local function take(account, share)
-    local wanted = min(share, account.room, limit - #given)
+    local wanted = min(share, account.room, limit - #given - postponed)
     account.requests = account.requests or 0
     account.requests_left = account.requests_left or math.huge
     local taken = 0
@@ -257,7 +278,7 @@ local function take(account, share)
         if taken < wanted and head and head <= now then
             local due = key.due(kind, priority, account.name)
             local ids = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, wanted - taken)
-            ids = take_from(account, ids)
+            ids = take_from(account, ids, due)
             if #ids > 0 then call('ZREM', due, unpack(ids)) end
             taken = taken + #ids
         end
@@ -271,8 +292,8 @@ local function take(account, share)
 end
 
 -- Every account gets an equal share, and what some do not use is shared by the others.
-while #eligible > 0 and #given < limit do
-    local share = max(1, floor((limit - #given) / #eligible))
+while #eligible > 0 and #given + postponed < limit do
+    local share = max(1, floor((limit - #given - postponed) / #eligible))
     local left = {}
     for _, account in ipairs(eligible) do
         if take(account, share) then left[#left + 1] = account end
@@ -286,7 +307,7 @@ if #given > 0 or next(lost) then
     call('SET', own_claims, ids, 'PX', int(max(1, min(duration, FOREVER - now))))
 end
 
-if #given > adopted then
+if serving > 0 then
     local turn = call('INCRBY', key.turn, serving)
     if type(turn) ~= 'number' then
         -- The counter is damaged: the time is higher than what it was.
@@ -297,14 +318,15 @@ if #given > adopted then
     for _, account in ipairs(accounts) do
         if account.served then
             call('ZADD', key.waiting(kind), turn + account.served, account.name)
-            if account.limits then record_usage(account.name, account.limits, account.requests) end
-            if account.health then count_requests(account.name, account.health, account.requests) end
+            local sent = account.requests > 0
+            if sent and account.limits then record_usage(account.name, account.limits, account.requests) end
+            if sent and account.health then count_requests(account.name, account.health, account.requests) end
         end
     end
 end
 
 local again = nil
-if #given >= limit then again = now end
+if #given + postponed >= limit then again = now end
 for _, account in ipairs(accounts) do
     if account.served then
         look(account)
@@ -315,7 +337,7 @@ for _, account in ipairs(accounts) do
         local turn = call('ZSCORE', key.waiting(kind), account.name)
         call('HSET', key.turns, kind .. ':' .. account.name, turn or 0)
         call('ZREM', key.waiting(kind), account.name)
-    elseif #given < limit then
+    elseif #given + postponed < limit then
         local at = next_of(account)
         if at and (not again or at < again) then again = at end
     end

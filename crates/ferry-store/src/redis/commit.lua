@@ -5,7 +5,8 @@
 --   it and its value, and whether that counts in any case; the states before and after, or empty if that is
 --   illegal; the kind of the step; name, place, priority and reason; the step that follows, and the delay
 --   until it is due or false; whether it ends now, and when it did; a line for the timeline, or false; the
---   record from its state on; the effect on its name, or empty; the keys and values of contents.
+--   record from its state on; the effect on its name, or empty; the span in which its upload may still
+--   arrive, or false; the keys and values of contents.
 -- Returns: for each: `done`; or `done` and the states before and after, if an earlier try succeeded;
 --   or `stale`; or `illegal`; or `cancelling`, if other than the caller thought a cancellation was
 --   asked for; or `damaged` and why, if what is stored cannot be understood.
@@ -23,7 +24,7 @@ end
 
 local function commit(c, claim)
     local id, lease, again, cancelled, account, signal, value, in_any_case, from, to, kind, name, seq,
-        priority, reason, step, after, ends, finished, why, tail, effect, contents = unpack(c)
+        priority, reason, step, after, ends, finished, why, tail, effect, late, contents = unpack(c)
     -- A stale commit does not come with the step of its submission.
     local leased_kind = string.match(lease, '^%d+ (%l+)')
     if in_any_case then take_signal(account, signal, leased_kind, value, p) end
@@ -45,6 +46,7 @@ local function commit(c, claim)
     if why then record = record .. line(to, why) end
     written[key.submission(id)] = record
     mark_name(effect, id, account, name)
+    mark_late(late, id, account, name)
     move(
         { id = id, seq = seq, account = account, name = name, state = from, step = kind,
             leased = claim },

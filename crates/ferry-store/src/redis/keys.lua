@@ -72,6 +72,9 @@ function key.name(account, name) return base .. 'n:' .. #account .. ':' .. accou
 -- The field of a name in a hash.
 local function name_field(account, name) return #account .. ':' .. account .. ':' .. name end
 
+-- A string: the submission of a name whose upload may still arrive, and until when.
+function key.late(account, name) return base .. 'late:' .. #account .. ':' .. account .. ':' .. name end
+
 -- A sorted set, by the order of acceptance, of the submissions of an account with a label.
 function key.label(account, name, value)
     return base .. 'label:' .. #account .. ':' .. account .. ':' .. #name .. ':' .. name .. ':' .. value

@@ -12,9 +12,9 @@ use crate::{AccountStats, DamagedRecord, Filter, Stats, StepStats, SubmissionDet
 use ferry_types::domain::account::{Health, HealthPolicy};
 use ferry_types::domain::limits::LimitUsage;
 use ferry_types::domain::submission::{
-    State, StepKind, Submission, Surroundings, TimelineEntry, WaitingFor,
+    LateUpload, State, StepKind, Submission, Surroundings, TimelineEntry, WaitingFor,
 };
-use ferry_types::domain::{SubmissionId, Timestamp, until};
+use ferry_types::domain::{SubmissionId, Timestamp, timestamp, until};
 
 /// The most submissions that a script looks at for a list.
 const LOOKED_AT: usize = 200;
@@ -25,6 +25,7 @@ struct RawDetail {
     submission: Submission,
     health: Health,
     first: Option<SubmissionId>,
+    late: Option<LateUpload>,
     limit_usage: LimitUsage,
 }
 
@@ -36,14 +37,15 @@ impl RawDetail {
             1 => return Err(RedisError::Corrupt(lossy(items.remove(0))?)),
             _ => {}
         }
-        let [record, leased, health, first, uploads, requests] = tuple(Value::Array(items))?;
+        let [record, leased, health, first, uploads, requests, late] = tuple(Value::Array(items))?;
         let record = RedisRecord::read(&bytes(record)?)?;
         let submission = record.leased_until(maybe_time(leased)?);
         let health = read_health(&bytes(health)?);
         // Rates that cannot be read limit nothing.
         let usage = |value| number(value).unwrap_or_default() as i64;
         let limit_usage = LimitUsage::new(usage(uploads), usage(requests));
-        Ok(Some(Self { record, submission, health, first: maybe(first)?, limit_usage }))
+        let (first, late) = (maybe(first)?, late_upload(&text(late)?));
+        Ok(Some(Self { record, submission, health, first, late, limit_usage }))
     }
 
     fn explain(self, now: Timestamp, policy: &HealthPolicy) -> SubmissionDetail {
@@ -54,12 +56,19 @@ impl RawDetail {
     fn waiting_for(&self, now: Timestamp, policy: &HealthPolicy) -> Option<WaitingFor> {
         self.submission.waiting_for(&Surroundings {
             first_of_name: self.first,
+            late: self.late,
             health: &self.health,
             limit_usage: &self.limit_usage,
             policy,
             now,
         })
     }
+}
+
+/// The upload of a name that may still arrive, as the scripts write it. One that cannot be read is none.
+fn late_upload(text: &str) -> Option<LateUpload> {
+    let (of, until) = text.split_once(' ')?;
+    Some(LateUpload { of: of.parse().ok()?, until: timestamp(until.parse().ok()?) })
 }
 
 /// One submission, as `show` gives it.

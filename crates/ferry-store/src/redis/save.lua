@@ -3,7 +3,7 @@
 -- ARGV: the time of the decisions; whether they are about leases that had run out then, and count only if
 --   these were not renewed; how many; of each: the submission; the digest of its record and its claim or
 --   empty, as they were read; the record and the claim, or empty, that follow; the effect on its name, or
---   empty.
+--   empty; the span in which its upload may still arrive, or empty.
 -- Returns: for each 1; or 0 if it has changed, so that it has to be decided about again.
 -- Bounded by the size of the batch.
 
@@ -16,7 +16,7 @@ local function fits_its_name(new)
     return #newer == 0 and (first_of(new.account, new.name) ~= nil) == new.has_predecessor
 end
 
-local function save(id, digest, claim, record, next_claim, effect)
+local function save(id, digest, claim, record, next_claim, effect, late)
     local stored = read(key.submission(id))
     if not stored or redis.sha1hex(stored) ~= digest then return 0 end
     local old, new = parse(stored), parse(record)
@@ -26,6 +26,7 @@ local function save(id, digest, claim, record, next_claim, effect)
     if FINAL[old.state] and not FINAL[new.state] and not fits_its_name(new) then return 0 end
     written[key.submission(id)] = record
     mark_name(effect, id, new.account, new.name)
+    mark_late(late, id, new.account, new.name)
     if next_claim == '' then
         -- Of a damaged claim the lease is left.
         if not old.leased then place(key.leases, id, false) end
@@ -38,7 +39,7 @@ end
 
 local saved = {}
 for n = 1, number() do
-    saved[n] = save(argument(), argument(), argument(), argument(), argument(), argument())
+    saved[n] = save(argument(), argument(), argument(), argument(), argument(), argument(), number())
 end
 settle()
 return saved

@@ -18,7 +18,8 @@ use crate::{Claim, ClaimId, ClaimRequest, Claims, Commit, Committed, Lease};
 use ferry_types::domain::account::{HealthPolicy, Signal};
 use ferry_types::domain::limits::AccountLimits;
 use ferry_types::domain::submission::{
-    IllegalTransitionError, NameEffect, StepKind, Submission, TimelineEntry, Transition,
+    IllegalTransitionError, LATE_UPLOAD, NameEffect, StepKind, Submission, TimelineEntry,
+    Transition,
 };
 use ferry_types::domain::{Timestamp, later, until};
 
@@ -205,12 +206,13 @@ impl PreparedCommit {
             .flag(account.is_some() && transition.signal.outlives_its_step());
         let Some(PreparedRecord { before, after: Ok((after, entry)) }) = &self.known else {
             // Nothing is known, or allowed, of what follows.
-            let script_call = (0..14).fold(script_call, |script_call, _| script_call.text(""));
+            let script_call = (0..15).fold(script_call, |script_call, _| script_call.text(""));
             return Ok(script_call.array(PackedArgs::default()).into_array());
         };
         let submission = &before.submission;
         // The time before was put in for the script's own.
         let duration = after.due_at.map(|due| duration_millis(until(submission.updated_at, due)));
+        let late = after.may_arrive_late(submission).then_some(LATE_UPLOAD);
         let done = format!("{} {} {}", lease.fence, submission.state, after.state);
         let reason = after.reason.as_ref();
         let contents = transition.contents.iter().zip(&self.packed);
@@ -232,6 +234,7 @@ impl PreparedCommit {
             .maybe(entry.as_ref(), |script_call, entry| script_call.text(&entry.message))
             .text(before.packed_from_state(after, &done)?)
             .text(after.effect_on_name(submission).map_or("", NameEffect::as_str))
+            .maybe(late, |script_call, span| script_call.number(duration_millis(span) as i64))
             .array(contents);
         Ok(script_call.into_array())
     }

@@ -115,6 +115,14 @@ local function mark_name(effect, id, account, name)
     end
 end
 
+-- For a span, the upload of a submission may still arrive; no span if it may not.
+local function mark_late(span, id, account, name)
+    if not span then return end
+    put_off[#put_off + 1] = function()
+        call('SET', key.late(account, name), id .. ' ' .. int(later(span)), 'PX', int(span))
+    end
+end
+
 -- Moves a submission from `old` to `new`, both as `load` gives them, in everything but its record.
 local function move(old, new)
     unschedule(old)

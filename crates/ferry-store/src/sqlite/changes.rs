@@ -54,6 +54,9 @@ impl SqliteRecord {
             if let Some(effect) = self.submission.effect_on_name(&before) {
                 name_marks::apply(connection, &self.submission, effect)?;
             }
+            if self.submission.may_arrive_late(&before) {
+                name_marks::set_late(connection, &self.submission, effects.now())?;
+            }
         }
         Ok(self.submission.state)
     }
@@ -207,7 +210,7 @@ fn put_aside(
         "corrupt record, its step will not run, and the next submission of its name has its turn: \
          restore a backup or resubmit"
     );
-    name_marks::mark_damaged(connection, seq)?;
+    name_marks::mark_damaged(connection, seq, effects.now())?;
     let sql = "UPDATE submissions SET due_at = NULL, leased_until = NULL, has_predecessor = ?2
          WHERE seq = ?1";
     connection.prepare_cached(sql)?.execute([seq, SET_ASIDE])?;

@@ -25,14 +25,15 @@ pub(super) fn claim(
     let now = effects.now();
     let heads = accounts::heads(connection, effects, request.kind)?;
     let availability = accounts::availability(connection, &heads, request, policy, now)?;
-    let mut picker = StepPicker { connection, effects, request, now, claims: Vec::new(), id: *id };
+    let mut picker =
+        StepPicker { connection, effects, request, now, claims: Vec::new(), postponed: 0, id: *id };
     let take = |account: &str, priority, limit| picker.take(account, priority, limit);
     fair::share(request, fair::eligible(&heads, &availability, now), turns, take)?;
-    let claims = picker.claims;
+    let (claims, postponed) = (picker.claims, picker.postponed);
     record_usage(connection, request, &claims, now)?;
-    let next = if claims.len() >= request.limit {
+    let next = if claims.len() + postponed >= request.limit {
         Some(now)
-    } else if claims.is_empty() {
+    } else if claims.len() + postponed == 0 {
         fair::next(&heads, &availability, policy, now)
     } else {
         let heads = accounts::heads(connection, effects, request.kind)?;
@@ -78,6 +79,8 @@ struct StepPicker<'a> {
     request: &'a ClaimRequest,
     now: Timestamp,
     claims: Vec<Claim>,
+    /// Steps that were due, and are so later.
+    postponed: usize,
     id: ClaimId,
 }
 
@@ -118,7 +121,8 @@ impl StepPicker<'_> {
             taken.steps += 1;
             let seq = record.seq;
             match self.lease(record) {
-                Ok(claim) => {
+                Ok(None) => self.postponed += 1,
+                Ok(Some(claim)) => {
                     taken.requests += claim.submission.requests(claim.kind);
                     self.claims.push(claim);
                 }
@@ -131,8 +135,16 @@ impl StepPicker<'_> {
         Ok(taken)
     }
 
-    fn lease(&mut self, mut record: SqliteRecord) -> Result<Claim, SqliteError> {
+    /// Returns none if another upload of its name may still arrive: the step is due after that.
+    fn lease(&mut self, mut record: SqliteRecord) -> Result<Option<Claim>, SqliteError> {
         let (kind, now) = (self.request.kind, self.now);
+        if kind == StepKind::Upload {
+            let late = name_marks::late(self.connection, &record.submission)?;
+            if let Some(until) = record.submission.waits_for_late(late, now) {
+                self.postpone(record, until)?;
+                return Ok(None);
+            }
+        }
         let before = record.submission.state;
         let entry = record.submission.claim(self.request.lease, now)?;
         record.fence = record.fence.saturating_add(1);
@@ -171,6 +183,15 @@ impl StepPicker<'_> {
             StepKind::Upload => name_marks::find(self.connection, submission)?,
             StepKind::Poll | StepKind::Collect | StepKind::Deliver => None,
         };
-        Ok(Claim { lease, kind, submission: record.submission, name_mark, now, offset: 0, lag })
+        let submission = record.submission;
+        Ok(Some(Claim { lease, kind, submission, name_mark, now, offset: 0, lag }))
+    }
+
+    fn postpone(&self, mut record: SqliteRecord, until: Timestamp) -> Result<(), SqliteError> {
+        record.submission.postpone(until);
+        let sql = "UPDATE submissions SET due_at = ?2 WHERE seq = ?1";
+        let due = record.submission.due_at.map(millis);
+        self.connection.prepare_cached(sql)?.execute(params![record.seq, due])?;
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::changes::row_id;
 use super::error::SqliteError;
 use super::health;
 use super::last_counts::LastCounts;
+use super::name_marks;
 use super::records::{COLUMNS, SqliteRecord, value};
 use crate::listing::{Listed, Listing, first_millisecond};
 use crate::{Cursor, DamagedRecord, Filter, Page, SubmissionDetail};
@@ -270,8 +271,11 @@ impl RecordReader<'_> {
             }
             _ => LimitUsage::default(),
         };
+        let waits = submission.state == State::Queued;
+        let late = waits.then(|| name_marks::late(self.connection, &submission)).transpose()?;
         let waiting_for = submission.waiting_for(&Surroundings {
             first_of_name: first.transpose()?.flatten(),
+            late: late.flatten(),
             health: accounts.get(&submission.account).unwrap_or(&Health::default()),
             limit_usage: &limit_usage,
             policy: self.policy,

@@ -17,6 +17,7 @@ mod leases;
 mod limits;
 mod memory;
 mod model;
+mod model_ops;
 mod name_marks;
 mod names;
 mod operating;
@@ -152,6 +153,8 @@ macro_rules! fulfilled_by {
                     a_mark_stays_until_an_upload_is_accepted
                     a_mark_outlives_its_submission_and_the_process
                     a_verdict_removes_the_mark_of_its_own_submission_alone
+                    the_next_of_a_name_waits_until_no_earlier_upload_can_arrive
+                    an_upload_waits_for_none_of_its_own_and_a_wait_outlives_the_process
                 }
                 committing {
                     a_commit_schedules_the_next_step

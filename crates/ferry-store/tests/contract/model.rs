@@ -5,84 +5,17 @@ use std::time::Duration;
 
 use ferry_store::{Claim, Committed, Filter, StoreError};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::{Next, Resolution, State, StepKind, Transition};
+use ferry_types::domain::submission::{LATE_UPLOAD, Next, Resolution, State, StepKind, Transition};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::model_ops::{Op, op};
 use super::subject::{DAY, LEASE, Subject, millis, new, on};
 use super::transitions as t;
 
 /// Sequences that are tried, and the length of each.
 const CASES: u32 = 40;
 const LENGTH: usize = 60;
-
-#[derive(Debug, Clone)]
-enum Op {
-    Accept {
-        account: u8,
-        name: u8,
-    },
-    Claim {
-        kind: StepKind,
-        limit: usize,
-    },
-    /// A worker commits a claim, perhaps an old one.
-    Commit {
-        claim: prop::sample::Index,
-        outcome: u8,
-        after: u64,
-    },
-    Release {
-        claim: prop::sample::Index,
-    },
-    Renew {
-        claim: prop::sample::Index,
-    },
-    Advance {
-        duration: u64,
-    },
-    Rescue,
-    Cancel {
-        one: prop::sample::Index,
-    },
-    Retry {
-        one: prop::sample::Index,
-    },
-    Resolve {
-        one: prop::sample::Index,
-        how: u8,
-    },
-    Sweep,
-    Pause {
-        account: u8,
-    },
-    Resume {
-        account: u8,
-    },
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    use prop::sample::Index;
-    let any_index = any::<Index>;
-    let kind = prop::sample::select(StepKind::PLATFORM_KINDS.to_vec());
-    prop_oneof![
-        4 => (0..2_u8, 0..2_u8).prop_map(|(account, name)| Op::Accept { account, name }),
-        8 => (kind, 0..4_usize).prop_map(|(kind, limit)| Op::Claim { kind, limit }),
-        8 => (any_index(), 0..7_u8, 0..2_u64).prop_map(|(claim, outcome, after)| {
-            Op::Commit { claim, outcome, after: after * 2000 }
-        }),
-        1 => any_index().prop_map(|claim| Op::Release { claim }),
-        1 => any_index().prop_map(|claim| Op::Renew { claim }),
-        3 => (0..20_000_u64).prop_map(|duration| Op::Advance { duration }),
-        2 => Just(Op::Rescue),
-        1 => any_index().prop_map(|one| Op::Cancel { one }),
-        2 => any_index().prop_map(|one| Op::Retry { one }),
-        2 => (any_index(), 0..3_u8).prop_map(|(one, how)| Op::Resolve { one, how }),
-        1 => Just(Op::Sweep),
-        1 => (0..2_u8).prop_map(|account| Op::Pause { account }),
-        2 => (0..2_u8).prop_map(|account| Op::Resume { account }),
-    ]
-}
 
 const RETENTION: Duration = Duration::from_secs(40);
 
@@ -129,6 +62,8 @@ struct Model {
     claims: Vec<Claim>,
     /// By account and name, the submission whose dataset may be at the Platform unknown.
     marks: BTreeMap<(String, String), SubmissionId>,
+    /// By account and name, the submission whose upload may still arrive, and until when.
+    late: BTreeMap<(String, String), (SubmissionId, u64)>,
 }
 
 impl Model {
@@ -156,6 +91,11 @@ impl Model {
         for after in &self.kept {
             let name = (after.account.clone(), after.name.clone());
             let Some(before) = before.iter().find(|before| before.id == after.id) else { continue };
+            let was_uploading = before.state == State::Uploading && after.leased.is_none();
+            if was_uploading && after.upload_ambiguous {
+                let until = self.now + LATE_UPLOAD.as_millis() as u64;
+                self.late.insert(name.clone(), (after.id, until));
+            }
             let has_ended = before.finished.is_none() && after.finished.is_some();
             let gave_up = matches!(after.state, State::Failed | State::Cancelled);
             let unknown = after.upload_ambiguous || after.accepted;
@@ -171,7 +111,15 @@ impl Model {
         }
     }
 
-    fn claimable(&self, kind: StepKind) -> Vec<SubmissionId> {
+    /// The upload of another submission of the name may still arrive.
+    fn waits_for_late(&self, one: &Modeled) -> bool {
+        let late = self.late.get(&(one.account.clone(), one.name.clone()));
+        let waits = late.is_some_and(|(of, until)| *of != one.id && *until > self.now);
+        waits && one.step == StepKind::Upload
+    }
+
+    /// Those that a worker may claim, and those that look due and wait for a late upload.
+    fn claimable(&self, kind: StepKind) -> (Vec<SubmissionId>, usize) {
         let may = |(position, one): &(usize, &Modeled)| {
             one.step == kind
                 && one.due.is_some_and(|due| due <= self.now)
@@ -179,7 +127,9 @@ impl Model {
                 && !self.paused.get(&one.account).copied().unwrap_or_default()
                 && !self.is_blocked(*position)
         };
-        self.kept.iter().enumerate().filter(may).map(|(_, one)| one.id).collect()
+        let due = self.kept.iter().enumerate().filter(may).map(|(_, one)| one);
+        let (late, due): (Vec<_>, Vec<_>) = due.partition(|one| self.waits_for_late(one));
+        (due.into_iter().map(|one| one.id).collect(), late.len())
     }
 }
 
@@ -296,8 +246,12 @@ async fn run(subject: &Subject, model: &mut Model, op: Op) {
 }
 
 async fn claim(subject: &Subject, model: &mut Model, kind: StepKind, limit: usize) {
-    let claimable = model.claimable(kind);
-    let claims = subject.claim(kind, limit).await;
+    let (claimable, late) = model.claimable(kind);
+    let mut claims = subject.claim(kind, limit).await;
+    // A claim looks at no more than it may lease.
+    for _ in 0..late {
+        claims.extend(subject.claim(kind, limit - claims.len()).await);
+    }
     assert_eq!(claims.len(), claimable.len().min(limit), "of {claimable:?}");
     let until = model.now + LEASE.as_millis() as u64;
     for claim in claims {
@@ -457,6 +411,10 @@ async fn assert_counts(
         let counts = steps.entry((&real.account, one.step)).or_default();
         match (one.leased, one.due) {
             (Some(_), _) => counts[2] += 1,
+            // A claim may have looked at it.
+            (None, Some(_)) if model.waits_for_late(one) => {
+                counts[usize::from(real.due_at > Some(subject.wall_clock()))] += 1;
+            }
             (None, Some(due)) if due <= model.now => counts[0] += 1,
             (None, Some(_)) => counts[1] += 1,
             (None, None) => {}

@@ -4,7 +4,7 @@ use ferry_store::{NewSubmission, StoreError};
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::later;
-use ferry_types::domain::submission::Resolution;
+use ferry_types::domain::submission::{LATE_UPLOAD, Resolution};
 use ferry_types::domain::submission::{LifecycleError, State, StepKind};
 
 use super::subject::{DAY, Subject, ids, millis, new, on};
@@ -74,6 +74,7 @@ pub(super) async fn a_held_submission_keeps_its_name_until_it_is_decided(subject
     assert_eq!(claim.lease.id, first);
     subject.commit(&claim, t::held()).await;
     subject.store.resolve(first, Resolution::Fail, DAY).await.unwrap();
+    subject.advance(LATE_UPLOAD).await;
     assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, second);
 }
 
@@ -188,6 +189,7 @@ pub(super) async fn a_step_behind_a_predecessor_is_not_runnable(subject: Subject
     subject.assert_nothing_due(StepKind::Upload).await;
     subject.store.resolve(first, Resolution::Fail, DAY).await.unwrap();
     assert_eq!(counts().await, [1, 1, 1, 1, 0]);
+    subject.advance(LATE_UPLOAD).await;
     subject.claim_one(StepKind::Upload).await;
     assert_eq!(counts().await, [0, 0, 1, 1, 1]);
 }

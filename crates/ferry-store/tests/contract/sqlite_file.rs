@@ -9,7 +9,7 @@ use ferry_store::{
     Accepted, Claim, Commit, Committed, Filter, NewSubmission, Rescued, Store, StoreError,
 };
 use ferry_types::domain::Heartbeat;
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::submission::{LATE_UPLOAD, State, StepKind};
 use rusqlite::Connection;
 
 use super::subject::{DAY, ManualClock, Place, Subject, health_policy, ids, millis, new, on};
@@ -306,6 +306,9 @@ async fn a_damaged_row_that_may_have_been_uploaded_marks_its_name() {
         subject.lose_workers().await;
         // Without a lease, the claim finds the damage.
         let mut claims = subject.claim(StepKind::Upload, 10).await;
+        claims.extend(subject.claim(StepKind::Upload, 10).await);
+        assert_eq!(claims.is_empty(), began, "it may still arrive: {claims:?}");
+        subject.advance(LATE_UPLOAD).await;
         claims.extend(subject.claim(StepKind::Upload, 10).await);
         assert_eq!(ids(&claims), [next], "{began}");
         assert_eq!(claims[0].name_mark, began.then_some(first), "{began}");

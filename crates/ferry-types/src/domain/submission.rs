@@ -18,7 +18,7 @@ mod waiting;
 mod webhook;
 
 pub use lifecycle::MAX_UNCOMMITTED_CLAIMS;
-pub use name::NameEffect;
+pub use name::{LATE_UPLOAD, LateUpload, NameEffect};
 pub use operator::{LifecycleError, OperatorAction, Resolution, SameName};
 pub use parts::{
     FEEDBACK_KEY, LastRequest, Lasting, Processing, StoredContent, Submission, SubmissionParts,

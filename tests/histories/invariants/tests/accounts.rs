@@ -14,9 +14,21 @@ fn a_request_before_the_end_of_a_retry_after_is_found() {
         status: Some(429),
         retry_after: Some(Duration::from_secs(seconds)),
     };
-    let events = |seconds| vec![claimed(1, 1, true), sent(1, 1), throttled(seconds), sent(2, 1)];
-    assert_eq!(broken(&trace(events(1))), [""; 0]);
-    assert_eq!(broken(&trace(events(2))), ["RetryAfter"]);
+    let events = |seconds| {
+        let again = [claimed_of(1, 1, 2, false), sent_of(1, 2, 1)];
+        [vec![claimed(1, 1, true), sent(1, 1), throttled(seconds)], again.to_vec()].concat()
+    };
+    assert_eq!(broken(&trace(events(2))), [""; 0]);
+    assert_eq!(broken(&trace(events(3))), ["RetryAfter"]);
+    // Whatever the commit says of it, others know from then on.
+    let committed = |seconds, last: Event| {
+        let first =
+            vec![claimed(1, 1, true), sent(1, 1), throttled(seconds), committed(1, 1), last];
+        broken(&trace(first))
+    };
+    assert_eq!(committed(2, claimed_of(1, 2, 2, false)), [""; 0]);
+    assert_eq!(committed(3, claimed_of(1, 2, 2, false)), ["RetryAfter"]);
+    assert_eq!(committed(3, Event::Resumed(0)), [""; 0]);
 }
 
 #[test]
@@ -67,7 +79,9 @@ fn a_store_that_went_back_forgets_only_what_was_committed_since() {
 fn a_worker_that_has_not_committed_a_retry_after_knows_it_although_the_store_went_back() {
     let throttled =
         Event::Read { request: 1, status: Some(429), retry_after: Some(Duration::from_secs(9)) };
-    let events = vec![claimed(1, 1, true), sent(1, 1), throttled, Event::WentBack, sent(2, 1)];
+    let again = [claimed(1, 2, true), sent(2, 1)];
+    let events = vec![claimed(1, 1, true), sent(1, 1), throttled, Event::WentBack];
+    let events = [events, again.to_vec()].concat();
     assert_eq!(broken(&trace(events)), ["RetryAfter"]);
 }
 
@@ -92,6 +106,17 @@ fn claims_beyond_the_rate_of_their_account_are_found() {
     };
     assert_eq!(limited(0.5, 20), [""; 0]);
     assert_eq!(limited(0.2, 20), ["Limits"]);
+}
+
+#[test]
+fn a_request_beyond_those_that_its_claim_was_counted_for_is_found() {
+    let twice = |status| {
+        let first = vec![claimed(1, 1, true), sent(1, 1), read(1, Some(status)), sent(2, 1)];
+        broken(&trace(first))
+    };
+    assert_eq!(twice(500), ["Limits"]);
+    assert_eq!(twice(401), [""; 0]);
+    assert_eq!(broken(&trace(vec![sent(1, 1)])), ["Limits"]);
 }
 
 #[test]
@@ -137,15 +162,60 @@ fn a_reason_for_waiting_that_is_missing_or_untrue_is_found() {
     let paused = || explained(Some(WaitingFor::Account(paused())));
     assert!(says(vec![Event::Paused(0)], paused()));
     assert!(!says(vec![Event::Paused(0), Event::Resumed(0)], paused()));
-    let until = |second| BlockReason::Throttled { until: at(second) };
-    assert!(says(Vec::new(), explained(Some(WaitingFor::Account(until(11))))));
-    assert!(!says(Vec::new(), explained(Some(WaitingFor::Account(until(10))))));
     let due = |second| WaitingFor::DueTime { at: at(second), step: StepKind::Upload };
     assert!(!says(Vec::new(), explained(Some(due(5)))));
     assert!(says(Vec::new(), Explained { due_at: Some(at(12)), ..explained(Some(due(12))) }));
     let leased = |second| Explained { leased_until: Some(at(second)), ..explained(None) };
     assert!(says(Vec::new(), leased(25)));
     assert!(!says(Vec::new(), leased(26)), "no lease is that long");
+}
+
+#[test]
+fn a_block_of_an_account_that_is_not_true_is_found() {
+    let says = |before: Vec<Event>, limit, waiting_for| {
+        let explained = Event::Explained(explained(Some(waiting_for)));
+        let mut trace = trace([before, vec![explained]].concat());
+        trace.limits.uploads_per_second = limit;
+        !broken(&trace).contains(&"SaysWhy")
+    };
+    let worker = WaitingFor::Worker { step: StepKind::Upload };
+    let throttled = |second| WaitingFor::Account(BlockReason::Throttled { until: at(second) });
+    let seconds = |seconds| {
+        let delay = Duration::from_secs(seconds);
+        let response = String::new();
+        let signal = Signal::Throttled { delay, is_capped: false, is_rate: false, response };
+        vec![claimed(1, 1, true), signaled(1, 1, signal)]
+    };
+    // It is explained a second after that.
+    assert!(says(seconds(2), None, throttled(11)));
+    assert!(!says(seconds(2), None, throttled(12)));
+    assert!(!says(seconds(2), None, worker.clone()));
+    assert!(says(seconds(1), None, worker.clone()));
+    assert!(!says(Vec::new(), None, throttled(11)));
+    let limit = || WaitingFor::Account(BlockReason::LimitReached { until: at(11) });
+    assert!(says(Vec::new(), Some(1.0), limit()));
+    assert!(!says(Vec::new(), None, limit()));
+    let failed = |times| {
+        let failed = signaled(1, 1, Signal::Unhealthy("an error".to_owned()));
+        vec![failed; times]
+    };
+    let open = || WaitingFor::Account(BlockReason::BreakerOpen { until: at(11) });
+    assert!(says(failed(10), None, open()));
+    assert!(!says(failed(9), None, open()));
+    let late = || {
+        let queued = Event::Changed {
+            of: 0,
+            state: State::Queued,
+            ambiguous: true,
+            token: None,
+            why: String::new(),
+        };
+        vec![changed(0, State::Uploading), queued]
+    };
+    let due = |second| WaitingFor::DueTime { at: at(second), step: StepKind::Upload };
+    assert!(says(late(), None, due(39)), "30 s after it became ambiguous");
+    assert!(!says(late(), None, due(40)));
+    assert!(!says(late(), None, worker));
 }
 
 #[test]

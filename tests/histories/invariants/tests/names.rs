@@ -30,10 +30,12 @@ fn a_request_before_the_earlier_submission_of_its_name_is_final_is_found() {
     let poll = |state| {
         let (request, worker, account, of) = (2, 1, 0, Some(1));
         let poll = Event::Sent { request, worker, account, endpoint: Endpoint::Status, of };
-        both(vec![changed(1, state), poll])
+        let lease = LeaseFacts { kind: StepKind::Poll, claim: 1 };
+        let claimed = Event::Claimed { worker, of: 1, lease, ambiguous: false, requests: 1 };
+        both(vec![changed(1, state), claimed, poll])
     };
     assert_eq!(poll(State::Processing), ["NameOrder"]);
-    assert_eq!(poll(State::Completed), [""; 0], "it is fetched again");
+    assert_eq!(poll(State::Failed), [""; 0], "it is fetched again");
     let mut elsewhere = trace([accepted(), upload.to_vec()].concat());
     elsewhere.facts[1].account = 1;
     assert!(!broken(&elsewhere).contains(&"NameOrder"));
@@ -100,10 +102,23 @@ fn a_dataset_that_replaces_a_later_one_is_found() {
 fn the_state_rejected_needs_a_rejection_that_is_not_about_an_unknown_upload() {
     let rejected = changed(0, State::Rejected);
     let conflict = arrived(2, Effect::Nothing, 409);
-    let rejection = [sent(2, 1), conflict, read(2, Some(409)), rejected.clone()];
-    let known = [vec![claimed(1, 1, true)], rejection.to_vec()].concat();
-    assert_eq!(broken(&trace(known)), [""; 0]);
+    let rejection =
+        [claimed(1, 2, true), sent(2, 1), conflict, read(2, Some(409)), rejected.clone()];
+    assert_eq!(broken(&trace(rejection.to_vec())), [""; 0]);
     let unknown = vec![claimed(1, 1, true), sent(1, 1), arrived(1, Effect::Stored, 200)];
     assert_eq!(broken(&trace([unknown, rejection.to_vec()].concat())), ["Rejected"]);
     assert_eq!(broken(&trace(vec![claimed(1, 1, false), rejected])), ["Rejected"]);
+}
+
+#[test]
+fn a_verdict_on_a_dataset_that_is_valid_is_found() {
+    let verdict = |is_valid| {
+        let (of, state, token) = (0, State::Rejected, Some("token".to_owned()));
+        let rejected = Event::Changed { of, state, ambiguous: false, token, why: String::new() };
+        let mut trace = trace(vec![rejected]);
+        trace.facts[0].is_valid = is_valid;
+        broken(&trace)
+    };
+    assert_eq!(verdict(false), [""; 0]);
+    assert_eq!(verdict(true), ["Rejected"]);
 }

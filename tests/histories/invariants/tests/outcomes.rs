@@ -6,9 +6,18 @@ use crate::trace::Answer;
 /// A trace of one submission that was accepted and ended so.
 fn ending(last: Option<Last>) -> Trace {
     let states = last.iter().flat_map(|last| last.events.clone());
-    let seen: Vec<Event> = states.map(|state| changed(0, state)).collect();
+    let seen = states.map(|state| Event::Changed {
+        of: 0,
+        state,
+        ambiguous: false,
+        token: (state == State::Completed).then(|| "token".to_owned()),
+        why: String::new(),
+    });
     let counts = last.iter().map(|last| ((0, last.state), 1)).collect();
-    let accepted = trace([vec![Event::Accepted(0)], seen].concat());
+    let (status, token) = (Some(200), Some("token".to_owned()));
+    let stored = Event::Arrived { request: 1, status, effect: Effect::Stored, token };
+    let upload = vec![Event::Accepted(0), claimed(1, 1, false), sent(1, 1), stored];
+    let accepted = trace([upload, seen.collect()].concat());
     Trace { last: vec![last, None], counts, ..accepted }
 }
 
@@ -37,6 +46,13 @@ fn a_lost_an_unfinished_and_a_wrongly_completed_submission_are_found() {
     assert_eq!(completed(result(Some("rows"))), [""; 0]);
     assert_eq!(completed(result(Some("others"))), ["Completed"]);
     assert_eq!(completed(result(None)), ["Completed"]);
+    let last = Last { events: states(), timeline: states(), ..last(State::Completed) };
+    let mut of_another = ending(Some(last.clone()));
+    of_another.entries.remove(3);
+    assert_eq!(broken(&of_another), ["Completed"], "the Platform has no such dataset");
+    let mut invalid = ending(Some(last));
+    invalid.facts[0].is_valid = false;
+    assert_eq!(broken(&invalid), ["Completed"]);
 }
 
 #[test]
@@ -56,23 +72,24 @@ fn events_timeline_counts_and_states_that_do_not_agree_are_found() {
 }
 
 #[test]
-fn an_outcome_that_is_not_delivered_is_found() {
-    let delivered = |has_delivery| {
-        let mut trace = ending(Some(Last { has_delivery, ..failed() }));
+fn an_outcome_that_no_receiver_knows_is_found() {
+    let ending_with = |says_unsent, events: &[Event]| {
+        let mut trace = ending(Some(Last { says_undelivered: says_unsent, ..failed() }));
         trace.facts[0].has_webhook = true;
-        trace
-    };
-    assert_eq!(broken(&delivered(true)), [""; 0]);
-    assert_eq!(broken(&delivered(false)), ["Delivered"]);
-    let learns = |state| {
-        let mut trace = delivered(true);
-        let event = Event::Delivered { of: 0, state };
-        trace.entries.push(Entry { at: Duration::from_secs(9), event, is_undone: false });
+        for event in events {
+            let (at, event) = (Duration::from_secs(9), event.clone());
+            trace.entries.push(Entry { at, event, is_undone: false });
+        }
         broken(&trace)
     };
-    assert_eq!(learns(State::Failed), [""; 0]);
-    assert_eq!(learns(State::Rejected), ["Delivered"]);
-    assert_eq!(learns(State::Queued), ["Delivered"]);
+    let learns = |state| Event::Delivered { of: 0, state };
+    assert_eq!(ending_with(false, &[]), ["Delivered"]);
+    assert_eq!(ending_with(true, &[]), [""; 0]);
+    assert_eq!(ending_with(false, &[learns(State::Failed)]), [""; 0]);
+    assert_eq!(ending_with(true, &[learns(State::Rejected)]), ["Delivered"]);
+    assert_eq!(ending_with(true, &[learns(State::Queued)]), ["Delivered"]);
+    let again = [learns(State::Failed), changed(0, State::Queued), changed(0, State::Failed)];
+    assert!(ending_with(false, &again).contains(&"Delivered"), "the second outcome is another one");
 }
 
 #[test]

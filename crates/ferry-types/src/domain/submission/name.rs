@@ -1,8 +1,24 @@
 //! The effect of a submission on the later ones of its account and name: an upload that may have arrived
 //! concerns them too, until the Platform settles it.
 
+use std::time::Duration;
+
 use super::{State, StepKind, Submission};
 use crate::closed_set;
+use crate::domain::{SubmissionId, Timestamp};
+
+/// Time for which an upload without a response may still arrive: the system of a process that has ended, and
+/// proxies on the way, deliver what they have of its request.
+pub const LATE_UPLOAD: Duration = Duration::from_secs(30);
+
+/// An upload that may still arrive. Stores keep one for each name, until that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateUpload {
+    /// The submission whose dataset it has.
+    pub of: SubmissionId,
+    /// Time until which it may arrive.
+    pub until: Timestamp,
+}
 
 closed_set! {
     /// Effect of a change of a submission on the later ones of its account and name. Stores keep the mark
@@ -30,6 +46,25 @@ impl Submission {
         let has_verdict = matches!(self.state, State::Collecting | State::Completed)
             || (self.state == State::Rejected && self.processing_token.is_some());
         (has_verdict && self.state != before.state).then_some(NameEffect::SettlesOwn)
+    }
+
+    /// True if, after the change from `before`, its upload may still arrive: see [`LATE_UPLOAD`].
+    pub fn may_arrive_late(&self, before: &Self) -> bool {
+        let has_ended = before.state == State::Uploading && self.state != State::Uploading;
+        let is_declared = before.leased_until.is_none() && !before.upload_ambiguous;
+        self.upload_ambiguous && (has_ended || is_declared)
+    }
+
+    /// Time until which its upload waits, because that of another submission of its name may still arrive,
+    /// and would take effect after it. A further upload of the same dataset waits for nothing.
+    pub fn waits_for_late(&self, late: Option<LateUpload>, now: Timestamp) -> Option<Timestamp> {
+        let late = late.filter(|_| self.step == Some(StepKind::Upload))?;
+        (late.of != self.id && late.until > now).then_some(late.until)
+    }
+
+    /// Its upload is due no earlier than that.
+    pub fn postpone(&mut self, until: Timestamp) {
+        self.0.due_at = self.due_at.map(|due| due.max(until));
     }
 
     /// True if it is final, and the Platform may have its dataset.

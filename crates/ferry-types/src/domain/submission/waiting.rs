@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{State, StepKind, Submission};
+use super::{LateUpload, State, StepKind, Submission};
 use crate::closed_set;
 use crate::domain::account::{Admission, BlockReason, Health, HealthPolicy};
 use crate::domain::limits::LimitUsage;
@@ -78,6 +78,8 @@ impl WaitingFor {
 pub struct Surroundings<'a> {
     /// The earliest submission of its account and name that is not final.
     pub first_of_name: Option<SubmissionId>,
+    /// The upload of its account and name that may still arrive.
+    pub late: Option<LateUpload>,
     /// The health of its account.
     pub health: &'a Health,
     /// Usage of the limits of the account.
@@ -106,6 +108,7 @@ impl Submission {
         {
             return Some(WaitingFor::Account(message));
         }
+        let due = self.waits_for_late(around.late, around.now).map_or(due, |until| due.max(until));
         if due > around.now {
             return Some(WaitingFor::DueTime { at: due, step });
         }

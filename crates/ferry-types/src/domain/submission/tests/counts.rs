@@ -135,11 +135,13 @@ fn what_has_ended_before_has_no_effect_on_its_name() {
 }
 
 #[test]
-fn a_step_waits_until_its_due_time_and_then_for_a_worker() {
+fn a_step_waits_until_its_due_time_and_for_a_late_upload_and_then_for_a_worker() {
+    let other = SubmissionId::new(timestamp(0), 99);
     let waiting = |submission: &Submission, now| {
         let (health, policy) = (Health::default(), HealthPolicy::default());
         submission.waiting_for(&Surroundings {
             first_of_name: None,
+            late: Some(LateUpload { of: other, until: timestamp(7) }),
             health: &health,
             limit_usage: &LimitUsage::default(),
             policy: &policy,
@@ -149,12 +151,14 @@ fn a_step_waits_until_its_due_time_and_then_for_a_worker() {
     let due_at = Some(timestamp(5));
     let mut queued = Submission::from(SubmissionParts { due_at, ..parts(State::Queued, false) });
     let step = StepKind::Upload;
-    assert_eq!(waiting(&queued, 4), Some(WaitingFor::DueTime { at: timestamp(5), step }));
-    for now in [5, 6] {
+    for now in [4, 5, 6] {
+        assert_eq!(waiting(&queued, now), Some(WaitingFor::DueTime { at: timestamp(7), step }));
+    }
+    for now in [7, 8] {
         assert_eq!(waiting(&queued, now), Some(WaitingFor::Worker { step }));
     }
-    queued.claim(LEASE, timestamp(6)).unwrap();
-    assert_eq!(waiting(&queued, 6), None);
+    queued.claim(LEASE, timestamp(8)).unwrap();
+    assert_eq!(waiting(&queued, 8), None);
     let held = Submission::from(parts(State::Held, false));
     assert_eq!(waiting(&held, 6), Some(WaitingFor::Resolution));
 }
