@@ -7,6 +7,7 @@ mod delivering;
 mod lasting;
 mod polling;
 mod properties;
+mod small;
 
 use super::uploads::*;
 use super::*;
