@@ -188,7 +188,7 @@ end
 
 local serving = 0
 
--- When the upload of another submission of a name arrives no more; nothing if none may still arrive.
+-- Time from which the upload of another submission of a name arrives no more; nothing if none may still arrive.
 local function waits_for_late(id, account, name)
     local of, last = string.match(call('GET', key.late(account, name)) or '', '^(%S+) (%d+)$')
     return of and of ~= id and tonumber(last) > now and tonumber(last) or nil
