@@ -41,7 +41,8 @@ end
 -- As `Submission::move_start` has it.
 local function move_start(id)
     local sound, r = pcall(load, id)
-    if not sound or not r or not r.due or r.leased or r.updated ~= r.created then return end
+    if not sound or not r or not r.due or r.leased then return end
+    if r.reason or r.upload_attempts > 0 then return end
     unschedule(r)
     r.due = max(r.due - by, now)
     write(r)

@@ -56,7 +56,7 @@ pub(super) fn move_starts(
 ) -> Result<(), SqliteError> {
     connection.execute(
         "UPDATE submissions SET due_at = max(due_at - ?1, ?2)
-         WHERE step = 'upload' AND leased_until IS NULL AND updated_at = created_at AND due_at > ?2",
+         WHERE step = 'upload' AND leased_until IS NULL AND fence = 0 AND due_at > ?2",
         [step, millis(now)],
     )?;
     Ok(())

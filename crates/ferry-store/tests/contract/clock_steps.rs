@@ -46,6 +46,19 @@ pub(super) async fn a_step_of_the_clock_moves_no_due_time(subject: Subject) {
     }
 }
 
+pub(super) async fn a_step_of_the_clock_moves_no_upload_that_failed_as_soon_as_it_was_accepted(
+    subject: Subject,
+) {
+    for size in STEPS {
+        let subject = subject.fresh().await;
+        subject.accept(new("a")).await;
+        subject.step(StepKind::Upload, t::retried(StepKind::Upload, millis(10_000))).await;
+        step(&subject, size).await;
+        let claims = subject.ask(StepKind::Upload, 10).await;
+        assert_eq!((claims.claims.len(), claims.next), (0, Some(millis(10_000))), "of {size}");
+    }
+}
+
 pub(super) async fn a_step_of_the_clock_ends_no_living_lease_and_extends_no_dead_one(
     subject: Subject,
 ) {

@@ -303,6 +303,7 @@ macro_rules! clock_steps_pass {
             tests! { $subject;
                 clock_steps {
                     a_step_of_the_clock_moves_no_due_time
+                    a_step_of_the_clock_moves_no_upload_that_failed_as_soon_as_it_was_accepted
                     a_process_that_only_looks_shows_a_lease_by_a_clock_that_went_back
                     a_step_of_the_clock_ends_no_living_lease_and_extends_no_dead_one
                     a_step_of_the_clock_moves_neither_a_throttle_nor_a_breaker

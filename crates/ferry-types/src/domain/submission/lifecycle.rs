@@ -254,8 +254,9 @@ impl Submission {
     /// The wall clock stepped ahead by so many milliseconds of the store's time, which did not. A start
     /// that a producer named is by the wall clock; all other times are by the store's.
     pub fn move_start(&mut self, step: i64, now: Timestamp) {
-        let is_new = self.updated_at == self.created_at && self.leased_until.is_none();
-        if is_new && self.step == Some(StepKind::Upload) {
+        // Times do not show that: a submission may be claimed and committed within a millisecond.
+        let is_new = self.upload_attempts == 0 && self.reason.is_none();
+        if is_new && self.leased_until.is_none() && self.step == Some(StepKind::Upload) {
             let moved = |due: Timestamp| {
                 if due > now {
                     timestamp(due.timestamp_millis().saturating_sub(step)).max(now)
