@@ -167,6 +167,28 @@ fn an_emptied_file_gets_no_write_that_would_be_lost() {
 }
 
 #[test]
+fn a_backup_that_is_copied_over_the_open_file_is_not_mixed_with_it() {
+    let platform = Platform::slow();
+    let ferry = Ferry::of(&platform);
+    let watched = Watched::start(&ferry, &[]);
+    assert_eq!(watched.submit("a"), 201);
+    let copy = format!("VACUUM INTO '{}'", ferry.path("backup.db").display());
+    rusqlite::Connection::open(ferry.path("ferry.db")).unwrap().execute_batch(&copy).unwrap();
+    let backup = std::fs::read(ferry.path("backup.db")).unwrap();
+    let file = std::fs::File::options().write(true).open(ferry.path("ferry.db")).unwrap();
+    file.set_len(0).unwrap();
+    watched.until_lost();
+    std::fs::write(ferry.path("ferry.db"), &backup).unwrap();
+    for name in ["b", "c", "d"] {
+        assert_eq!(watched.submit(name), 503);
+    }
+    assert_eq!(std::fs::read(ferry.path("ferry.db")).unwrap(), backup, "nothing was written to it");
+    let log = watched.server.stderr();
+    assert_eq!(log.matches("ERROR").count(), 1, "{log}");
+    assert!(log.contains("restart all processes of the store"), "{log}");
+}
+
+#[test]
 fn a_process_whose_file_was_deleted_can_be_stopped() {
     let platform = Platform::busy();
     let ferry = Ferry::of(&platform);

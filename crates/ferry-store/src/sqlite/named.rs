@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tracing::{error, info};
@@ -31,6 +32,9 @@ pub(super) struct Named {
     location: String,
     log: PathBuf,
     open: Mutex<Identity>,
+    /// True once the open file had no content: what is written to it since, such as a backup that is copied over
+    /// it, does not belong to the log and the index in memory.
+    was_emptied: AtomicBool,
     continuity: Arc<Continuity>,
 }
 
@@ -39,7 +43,8 @@ impl Named {
     pub(super) fn new(path: &Path, location: &str, continuity: Arc<Continuity>) -> Self {
         let log = beside(path, "-wal");
         let open = Mutex::new(Identity { file: inode(path), log: inode(&log) });
-        Self { path: path.to_owned(), location: location.to_owned(), log, open, continuity }
+        let (path, location) = (path.to_owned(), location.to_owned());
+        Self { path, location, log, open, was_emptied: AtomicBool::default(), continuity }
     }
 
     pub(super) fn continuity(&self) -> &Continuity {
@@ -72,7 +77,10 @@ impl Named {
             None => "its file was deleted",
             now if now != open.file => "its file was replaced by another one",
             // `SQLite` takes an empty file for a new store, whatever the log has.
-            _ if is_empty(&self.path) => "its file was emptied",
+            _ if self.was_emptied.load(Ordering::SeqCst) || is_empty(&self.path) => {
+                self.was_emptied.store(true, Ordering::SeqCst);
+                "its file was emptied, and perhaps overwritten: restart all processes of the store"
+            }
             _ if open.log.is_some() && inode(&self.log) != open.log => {
                 "its write-ahead log was deleted or replaced: restart all processes of the store"
             }
