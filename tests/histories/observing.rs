@@ -78,8 +78,7 @@ impl History<'_> {
             let Some(SubmissionDetail { submission, waiting_for }) = all.remove(&id) else {
                 continue;
             };
-            let waiting_for =
-                waiting_for.filter(|_| !self.saboteur.is(crate::planted::Planted::NeverExplained));
+            let waiting_for = self.saboteur.explaining(waiting_for, submission.step);
             let predecessor = match &waiting_for {
                 Some(WaitingFor::Predecessor { submission }) => Some(self.numbers[submission]),
                 _ => None,

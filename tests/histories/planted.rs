@@ -8,7 +8,7 @@ use ferry_store::{Accepted, Claim, ClaimRequest, Commit, Lease, NewSubmission};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::account::Signal;
 use ferry_types::domain::submission::{
-    Next, Outcome, ReasonCode, State, StepKind, SubmissionParts, Transition,
+    Next, Outcome, ReasonCode, State, StepKind, SubmissionParts, Transition, WaitingFor,
 };
 
 use crate::backing::Backing;
@@ -58,6 +58,8 @@ pub(crate) enum Planted {
     NeverRescued,
     /// The store does not explain why a submission waits.
     NeverExplained,
+    /// The store says that a submission waits for a worker, and its account is blocked.
+    UntrueReason,
     /// A paused account is not paused.
     PauseIgnored,
 }
@@ -189,6 +191,21 @@ impl Saboteur {
     /// True if expired leases end.
     pub(crate) fn rescues(&self) -> bool {
         !self.is(Planted::NeverRescued)
+    }
+
+    /// Changes what the store says about a submission.
+    pub(crate) fn explaining(
+        &self,
+        waiting_for: Option<WaitingFor>,
+        step: Option<StepKind>,
+    ) -> Option<WaitingFor> {
+        match (self.planted, waiting_for, step) {
+            (Some(Planted::NeverExplained), _, _) => None,
+            (Some(Planted::UntrueReason), Some(WaitingFor::Account(_)), Some(step)) => {
+                Some(WaitingFor::Worker { step })
+            }
+            (_, waiting_for, _) => waiting_for,
+        }
     }
 
     /// Changes what a producer submits; returns the response if the store is not to know of it.

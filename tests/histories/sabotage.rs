@@ -71,6 +71,8 @@ planted! {
         NeverRescued within 100 breaks "Settles" "Delivered";
     a_submission_that_waits_without_a_reason_is_found:
         NeverExplained within 100 breaks "SaysWhy";
+    a_reason_for_waiting_that_is_not_true_is_found:
+        UntrueReason within 100 breaks "SaysWhy";
     a_pause_that_is_ignored_is_found:
         PauseIgnored within 100 breaks "Signals" "SaysWhy";
 }
