@@ -87,7 +87,9 @@ fn prepared(
     if request.ids.len() > BATCH {
         return Err(ApiError::field("ids", format!("at most {BATCH} are allowed")));
     }
-    let Some(accounts) = accounts(caller, request.account.take())? else { return Ok(None) };
+    let Some(accounts) = accounts(caller, std::mem::take(&mut request.accounts))? else {
+        return Ok(None);
+    };
     let memory = page::reserve(shared, caller, BATCH)?;
     let (operation, ids) = (request.action.into(), std::mem::take(&mut request.ids));
     let bulk = Bulk::new(operation, selection(request, accounts), shared.parts.deadline);
@@ -103,7 +105,8 @@ fn selection(request: BulkActionRequest, accounts: Vec<String>) -> Selection {
         created_after: request.created_after,
         created_before: request.created_before,
     };
-    Selection { webhook: request.webhook, ..Selection::from(filter) }
+    let BulkActionRequest { webhook, waiting_for, revision_of, .. } = request;
+    Selection { filter, webhook, waiting_for, revision_of }
 }
 
 fn view(report: BulkReport, dry_run: bool, caller: &Caller) -> Result<BulkActionView, ApiError> {

@@ -20,7 +20,7 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::event_poller::{self, newest_of};
 use super::openapi::{Input, Operation};
-use super::params::{EventCursor, Labels, States, Wait};
+use super::params::{EventCursor, Labels, States, Wait, Words};
 use super::positions::{Positions, WAY_OUT};
 use super::query::Query;
 use super::shared::Shared;
@@ -51,8 +51,9 @@ pub(super) struct EventQuery {
     state: States,
     /// Of this name.
     name: Option<String>,
-    /// Of this account.
-    account: Option<String>,
+    /// Of one of these accounts.
+    #[serde(default)]
+    account: Words,
     /// Of this submission.
     id: Option<SubmissionId>,
     /// Of submissions with all of these labels, as KEY=VALUE.
@@ -90,7 +91,7 @@ impl Input for LastEventId {
 impl EventQuery {
     /// Compares what the event itself has.
     fn holds(&self, event: &Event) -> bool {
-        self.account.as_ref().is_none_or(|account| *account == event.account)
+        (self.account.0.is_empty() || self.account.0.contains(&event.account))
             && self.name.as_ref().is_none_or(|name| *name == event.name)
             && self.id.is_none_or(|id| id == event.submission)
             && (self.state.0.is_empty() || self.state.0.contains(&event.state))

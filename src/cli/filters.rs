@@ -6,8 +6,8 @@ use super::complete;
 use super::values;
 use ferry_store::Filter;
 use ferry_store::selection::Selection;
-use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::{State, WebhookState};
+use ferry_types::domain::submission::{State, WaitReason, WebhookState};
+use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// The filters beside name and account.
 #[derive(Debug, Args)]
@@ -27,6 +27,13 @@ pub(super) struct Filters {
     /// With a webhook in this state: `failed`, `pending`, `delivered` or `gone`.
     #[arg(long, value_name = "STATE")]
     webhook: Option<WebhookState>,
+    /// Waiting for this reason: `due_time`, `worker`, `paused`, `throttled`, `limit_reached`, `breaker_open`,
+    /// `predecessor` or `resolution`.
+    #[arg(long, value_name = "REASON")]
+    waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    #[arg(long, value_name = "ID")]
+    revision_of: Option<SubmissionId>,
 }
 
 impl Filters {
@@ -34,14 +41,16 @@ impl Filters {
     pub(super) fn is_given(&self) -> bool {
         let is_timed = self.created_after.is_some() || self.created_before.is_some();
         let is_of_kind = !self.states.is_empty() || !self.labels.is_empty();
-        is_of_kind || is_timed || self.webhook.is_some()
+        let is_read = self.waiting_for.is_some() || self.revision_of.is_some();
+        is_of_kind || is_timed || is_read || self.webhook.is_some()
     }
 
     /// The submissions of this name and these accounts that match.
     pub(super) fn into_selection(self, name: Option<String>, accounts: Vec<String>) -> Selection {
-        let Self { states, labels, created_after, created_before, webhook } = self;
+        let Self { states, labels, created_after, created_before, .. } = self;
         let labels = labels.into_iter().collect();
         let filter = Filter { states, name, accounts, labels, created_after, created_before };
-        Selection { webhook, ..Selection::from(filter) }
+        let Self { webhook, waiting_for, revision_of, .. } = self;
+        Selection { filter, webhook, waiting_for, revision_of }
     }
 }

@@ -16,8 +16,6 @@ use columns::Columns;
 use ferry_store::selection::{Count, Selection, count};
 use ferry_store::{Cursor, Filter, Store, StoreError};
 use ferry_types::contract::SubmissionView;
-use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::WaitReason;
 
 /// Submissions read from the store at once.
 const PAGE: usize = 200;
@@ -43,13 +41,6 @@ pub(super) struct List {
     accounts: Vec<String>,
     #[command(flatten)]
     filters: Filters,
-    /// Waiting for this reason: `due_time`, `worker`, `paused`, `throttled`, `limit_reached`, `breaker_open`,
-    /// `predecessor` or `resolution`.
-    #[arg(long, value_name = "REASON")]
-    waiting_for: Option<WaitReason>,
-    /// Revisions of this submission.
-    #[arg(long, value_name = "ID")]
-    revision_of: Option<SubmissionId>,
     /// Maximum number of submissions.
     #[arg(long, value_name = "COUNT", default_value = "20", value_parser = at_least_one)]
     limit: NonZeroUsize,
@@ -68,8 +59,6 @@ fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
 impl List {
     pub(super) async fn run(self, app: App, ui: &Ui) -> Result<Exit, CliError> {
         let selection = self.filters.into_selection(self.name, self.accounts);
-        let (waiting_for, revision_of) = (self.waiting_for, self.revision_of);
-        let selection = Selection { waiting_for, revision_of, ..selection };
         let mut left = if self.all { usize::MAX } else { self.limit.get() };
         let mut cursor = self.cursor.map(Cursor);
         let mut columns = Columns::of_terminal();

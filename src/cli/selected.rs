@@ -19,7 +19,7 @@ use ferry_types::domain::submission::OperatorAction;
 pub(super) struct Selected {
     /// The submissions: their ids, or beginnings of these that only one has.
     #[arg(value_name = "ID", conflicts_with_all = ["name", "all", "states", "labels",
-        "created_after", "created_before", "webhook"], add = complete::ids())]
+        "created_after", "created_before", "webhook", "waiting_for", "revision_of"], add = complete::ids())]
     ids: Vec<IdArg>,
     /// The newest submission of this name; with another filter or --all, every one of this name.
     #[arg(short, long, value_name = "NAME")]

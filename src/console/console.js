@@ -260,6 +260,16 @@ if (next) {
   setTimeout(() => { next.querySelector('a').hidden = true; next.requestSubmit(); }, 800);
 }
 
+// A time zone that this browser does not know is not saved.
+const zoneField = document.querySelector('main [name="zone"]');
+zoneField?.addEventListener('input', () => {
+  let wrong = '';
+  try {
+    if (zoneField.value !== 'local') Intl.DateTimeFormat('en', { timeZone: zoneField.value });
+  } catch { wrong = `There is no time zone ${zoneField.value}.`; }
+  zoneField.setCustomValidity(wrong);
+});
+
 // Single keys.
 let before = '';
 function step(by) {

@@ -79,7 +79,8 @@ impl Preferences {
     }
 }
 
-fn is_zone(zone: &str) -> bool {
+/// True of a text that can be the name of a time zone; browsers know which there are.
+pub(crate) fn is_zone(zone: &str) -> bool {
     let is_fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '+' | '-');
     (1..=40).contains(&zone.len()) && zone.chars().all(is_fit)
 }

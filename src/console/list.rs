@@ -3,6 +3,7 @@
 use askama::Template;
 use form_urlencoded::Serializer;
 
+use super::account_filter::AccountFilter;
 use super::acts::{BULK, BulkChoice};
 use super::frame::Frame;
 use super::text::{Mark, Moment, Sentence, visible};
@@ -48,8 +49,8 @@ pub(crate) struct Filters {
     pub(crate) states: Vec<State>,
     /// Dataset name.
     pub(crate) name: String,
-    /// Account.
-    pub(crate) account: String,
+    /// Accounts.
+    pub(crate) accounts: Vec<String>,
     /// Label, as KEY=VALUE.
     pub(crate) label: String,
     /// Accepted at this time or later.
@@ -60,7 +61,8 @@ pub(crate) struct Filters {
     pub(crate) webhook: String,
     /// Reason to wait.
     pub(crate) waiting_for: String,
-    /// Filters that the form has no field for: further labels and accounts, and whose revisions are listed.
+    /// Filters for which the form has a field only when they are there: further labels, and whose revisions are
+    /// listed.
     pub(crate) others: Vec<(&'static str, String)>,
     /// True of a page that continues an earlier one.
     pub(crate) is_continued: bool,
@@ -70,9 +72,9 @@ impl Filters {
     /// The fields of a form with these filters.
     pub(crate) fn fields(&self) -> Vec<(&'static str, &str)> {
         let states = self.states.iter().map(|state| ("state", state.as_str()));
+        let accounts = self.accounts.iter().map(|account| ("account", account.as_str()));
         let fields = [
             ("name", &*self.name),
-            ("account", &self.account),
             ("label", &self.label),
             ("created_after", &self.created_after),
             ("created_before", &self.created_before),
@@ -81,7 +83,7 @@ impl Filters {
         ];
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
         let others = self.others.iter().map(|(name, value)| (*name, &**value));
-        states.chain(fields).chain(others).collect()
+        states.chain(accounts).chain(fields).chain(others).collect()
     }
 
     /// The path of the page with these filters, which continues at `cursor`.
@@ -111,6 +113,12 @@ impl Filters {
             };
             (reason.as_str(), text, self.waiting_for == reason.as_str())
         })
+    }
+
+    /// The further fields of the form: name, label and value.
+    fn further(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        let words = |name| if name == "label" { "And label" } else { "Revisions of" };
+        self.others.iter().map(move |(name, value)| (*name, words(*name), &**value))
     }
 
     fn is_empty(&self) -> bool {
@@ -143,8 +151,7 @@ pub(crate) struct ListPage {
     frame: Frame,
     filters: Filters,
     choices: Vec<Choice>,
-    /// The accounts to choose from; none if the key sees all.
-    accounts: Vec<String>,
+    accounts: AccountFilter,
     rows: Vec<Row>,
     /// Records that cannot be read: id and cause.
     damaged: Vec<(String, String)>,
@@ -157,11 +164,10 @@ pub(crate) struct ListPage {
 impl ListPage {
     /// The page of what was found.
     pub(crate) fn new(frame: Frame, filters: Filters, found: Listed, now: Timestamp) -> Self {
-        let accounts = frame.viewer.as_ref().and_then(|viewer| viewer.accounts.clone());
         let damaged = found.damaged.into_iter();
         Self {
             choices: Choice::all(&filters.states),
-            accounts: accounts.unwrap_or_default(),
+            accounts: AccountFilter::new(&frame, &filters.accounts),
             rows: found.submissions.iter().map(|view| Row::new(view, now)).collect(),
             damaged: damaged.map(|record| (record.id, record.cause)).collect(),
             older: found.next_cursor.map(|cursor| filters.path(&cursor)),

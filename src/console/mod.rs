@@ -2,6 +2,7 @@
 //! browser loads beside them. It knows nothing of HTTP.
 
 mod account;
+mod account_filter;
 mod acts;
 mod assets;
 mod audit;
@@ -35,7 +36,7 @@ pub(crate) use compare::{ComparePage, Compared};
 pub(crate) use correct::{CorrectPage, Correcting, Outcome, replace, set_cell};
 pub(crate) use events::{Change, EventFilters, EventsPage};
 pub(crate) use feedback::FeedbackPage;
-pub(crate) use frame::{Frame, Preferences, Viewer};
+pub(crate) use frame::{Frame, Preferences, Viewer, is_zone};
 pub(crate) use grid::GridView;
 pub(crate) use held::{HeldPage, Text};
 pub(crate) use keys::KeysPage;

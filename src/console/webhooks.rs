@@ -3,6 +3,7 @@
 use askama::Template;
 use form_urlencoded::Serializer;
 
+use super::account_filter::AccountFilter;
 use super::acts::{Act, redeliver};
 use super::frame::Frame;
 use super::text::{Mark, Moment, visible};
@@ -14,8 +15,8 @@ use ferry_types::domain::submission::WebhookState;
 pub(crate) struct WebhookFilters {
     /// State of the webhooks.
     pub(crate) state: WebhookState,
-    /// Account of their submissions.
-    pub(crate) account: String,
+    /// Accounts of their submissions.
+    pub(crate) accounts: Vec<String>,
     /// True of a page that continues an earlier one.
     pub(crate) is_continued: bool,
 }
@@ -24,9 +25,7 @@ impl WebhookFilters {
     fn path(&self, page: &str, more: &[(&str, &str)]) -> String {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(more);
-        if !self.account.is_empty() {
-            query.append_pair("account", &self.account);
-        }
+        query.extend_pairs(self.accounts.iter().map(|account| ("account", account)));
         format!("{page}?{}", query.finish())
     }
 }
@@ -51,8 +50,7 @@ pub(crate) struct WebhookRow {
 pub(crate) struct WebhooksPage {
     frame: Frame,
     filters: WebhookFilters,
-    /// The accounts to choose from; none if the key sees all.
-    accounts: Vec<String>,
+    accounts: AccountFilter,
     rows: Vec<WebhookRow>,
     older: Option<String>,
     newest: Option<String>,
@@ -78,11 +76,10 @@ impl WebhooksPage {
             let more = [("action", "redeliver"), ("of", "all"), ("webhook", state)];
             filters.path("/console/bulk", &more)
         };
-        let accounts = frame.viewer.as_ref().and_then(|viewer| viewer.accounts.clone());
         let rows: Vec<WebhookRow> =
             found.into_iter().map(|(view, webhook)| row(&view, &webhook, may_operate)).collect();
         Self {
-            accounts: accounts.unwrap_or_default(),
+            accounts: AccountFilter::new(&frame, &filters.accounts),
             older: next.map(|cursor| path(&cursor)),
             newest: filters.is_continued.then(|| path("")),
             all: (may_operate && !rows.is_empty()).then(plan),

@@ -21,8 +21,8 @@ pub struct EventQuery {
     pub states: Vec<State>,
     /// Of submissions with exactly this name.
     pub name: Option<String>,
-    /// Of submissions of this account.
-    pub account: Option<String>,
+    /// Of submissions of one of these accounts; of all that the key sees if empty.
+    pub accounts: Vec<String>,
     /// Of this submission alone.
     pub submission: Option<SubmissionId>,
     /// Of submissions with all of these labels.
@@ -159,7 +159,7 @@ async fn open(sender: &RequestSender, query: &EventQuery) -> Result<Response, Cl
     let mut pairs: Vec<(&str, String)> = Vec::new();
     pairs.extend(query.states.iter().map(|state| ("state", state.to_string())));
     pairs.extend(query.name.iter().map(|name| ("name", name.clone())));
-    pairs.extend(query.account.iter().map(|account| ("account", account.clone())));
+    pairs.extend(query.accounts.iter().map(|account| ("account", account.clone())));
     pairs.extend(query.labels.iter().map(|(key, value)| ("label", format!("{key}={value}"))));
     pairs.extend(query.submission.iter().map(|id| ("id", id.to_string())));
     pairs.extend(query.after.iter().map(|after| ("after", after.clone())));

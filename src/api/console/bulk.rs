@@ -11,7 +11,7 @@ use super::super::bulk_actions;
 use super::super::error::ApiError;
 use super::super::json::{Json, JsonBody};
 use super::super::middleware::RequestId;
-use super::super::params::{Labels, Moment, States};
+use super::super::params::{Labels, Moment, States, Words};
 use super::super::query::{self, PairError, pairs};
 use super::super::shared::Shared;
 use super::form::Form;
@@ -22,7 +22,7 @@ use super::submissions::filters;
 use crate::console::{BulkPlanPage, BulkReceipt, BulkReceiptPage, Filters};
 use ferry_types::contract::{BulkAction, BulkActionRequest};
 use ferry_types::domain::SubmissionId;
-use ferry_types::domain::submission::WebhookState;
+use ferry_types::domain::submission::{WaitReason, WebhookState};
 
 /// The submissions of a bulk action, as the list sends them.
 #[derive(Debug, serde::Deserialize)]
@@ -36,12 +36,15 @@ struct BulkQuery {
     #[serde(default)]
     state: States,
     name: Option<String>,
-    account: Option<String>,
+    #[serde(default)]
+    account: Words,
     #[serde(default)]
     label: Labels,
     created_after: Option<Moment>,
     created_before: Option<Moment>,
     webhook: Option<WebhookState>,
+    waiting_for: Option<WaitReason>,
+    revision_of: Option<SubmissionId>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -104,11 +107,13 @@ fn request(query: BulkQuery) -> Option<BulkActionRequest> {
     Some(BulkActionRequest {
         states: query.state.0,
         name: query.name,
-        account: query.account,
+        accounts: query.account.0,
         labels: query.label.0,
         created_after: query.created_after.map(|at| at.0),
         created_before: query.created_before.map(|at| at.0),
         webhook: query.webhook,
+        waiting_for: query.waiting_for,
+        revision_of: query.revision_of,
         ids: if is_chosen { query.id } else { Vec::new() },
         ..BulkActionRequest::new(query.action?)
     })

@@ -13,7 +13,7 @@ use super::form::FormText;
 use super::mode::ConsoleMode;
 use super::reader::Reader;
 use super::respond::{page, see};
-use crate::console::{Preferences, PreferencesPage, asset};
+use crate::console::{Preferences, PreferencesPage, asset, is_zone};
 
 /// A file, which never changes under its path.
 pub(in crate::api) async fn file(Path((hash, name)): Path<(String, String)>) -> Response {
@@ -45,10 +45,18 @@ pub(in crate::api) async fn preferences(reader: Reader) -> Response {
 }
 
 /// Stores the preferences in the browser.
-pub(in crate::api) async fn set_preferences(_: Reader, FormText(form): FormText) -> Response {
+pub(in crate::api) async fn set_preferences(
+    _: Reader,
+    FormText(form): FormText,
+) -> Result<Response, ApiError> {
+    let mut zones = form_urlencoded::parse(form.as_bytes()).filter(|(name, _)| name == "zone");
+    if zones.any(|(_, zone)| !is_zone(&zone)) {
+        let what = "expected `local`, `UTC`, or the name of a time zone such as `Europe/Berlin`";
+        return Err(ApiError::field("zone", what));
+    }
     let mut response = see("/console/preferences");
     if let Some(cookie) = preferences_cookie(&Preferences::read(&form)) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
-    response
+    Ok(response)
 }

@@ -56,10 +56,16 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
     let mut filters = Filters::default();
     let mut pairs = Pairs::new();
     for (name, value) in given.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+        if name == "account" {
+            filters.accounts.extend(parts.clone().map(str::to_owned));
+        }
+        if name == "state" {
+            filters.states.extend(parts.filter_map(|part| part.parse::<SubmissionState>().ok()));
+        }
         let is_time = matches!(&*name, "created_after" | "created_before");
         let field = match &*name {
             "name" => Some(&mut filters.name),
-            "account" => Some(&mut filters.account),
             "label" => Some(&mut filters.label),
             "created_after" => Some(&mut filters.created_after),
             "created_before" => Some(&mut filters.created_before),
@@ -67,11 +73,10 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
             "waiting_for" => Some(&mut filters.waiting_for),
             _ => None,
         };
-        // A further label or account counts too: none may be lost on the way to an act on all that match.
+        // A further label counts too: none may be lost on the way to an act on all that match.
         let other = match (&*name, field) {
             ("revision_of", _) => Some("revision_of"),
             ("label", Some(field)) if !field.is_empty() => Some("label"),
-            ("account", Some(field)) if !field.is_empty() => Some("account"),
             (_, Some(field)) => {
                 field.clone_from(&value);
                 None
@@ -79,9 +84,6 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
             (_, None) => None,
         };
         filters.others.extend(other.map(|name| (name, value.clone())));
-        if name == "state" {
-            filters.states.extend(value.parse::<submission::State>());
-        }
         filters.is_continued |= name == "cursor";
         pairs.push((name, if is_time { in_utc(value) } else { value }));
     }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::error::ApiError;
 use super::super::page as listed;
-use super::super::params::PageCursor;
+use super::super::params::{PageCursor, Words};
 use super::super::query::{self, PairError, filled};
 use super::super::read::accounts;
 use super::super::response_memory::Reserved;
@@ -30,7 +30,8 @@ const PAGE: usize = 25;
 #[serde(deny_unknown_fields)]
 struct WebhooksQuery {
     state: Option<WebhookState>,
-    account: Option<String>,
+    #[serde(default)]
+    account: Words,
     cursor: Option<PageCursor>,
 }
 
@@ -43,10 +44,10 @@ pub(in crate::api) async fn show(
     let query: WebhooksQuery = query::read(filled(&uri)?).map_err(PairError::of_query)?;
     let caller = &reader.caller;
     let state = query.state.unwrap_or(WebhookState::Failed);
-    let account = query.account.unwrap_or_default();
-    let requested = Some(account.clone()).filter(|account| !account.is_empty());
+    let requested = query.account.0;
     let cursor = query.cursor.map(|cursor| caller.positions.page(&cursor.0)).transpose()?;
-    let filters = WebhookFilters { state, account, is_continued: cursor.is_some() };
+    let (is_continued, own) = (cursor.is_some(), requested.clone());
+    let filters = WebhookFilters { state, accounts: own, is_continued };
     let memory = listed::reserve(&shared, caller, PAGE)?;
     let found = match accounts(caller, requested)? {
         None => Page::default(),

@@ -80,7 +80,7 @@ examples! {
     AccountsView: AccountsView { accounts: vec![account()] };
     BulkActionRequest: BulkActionRequest {
         states: vec![State::Failed],
-        account: Some("default".to_owned()),
+        accounts: vec!["default".to_owned()],
         ..BulkActionRequest::new(BulkAction::Retry)
     };
     BulkActionView: bulk_action();

@@ -125,7 +125,7 @@ async fn a_bound_key_neither_counts_nor_changes_submissions_of_others() {
     let foreign = json!({ "action": "cancel", "pinned": plan["pinned"] });
     let failed = run("bound", foreign).await;
     assert!(failed.is(ProblemKind::StateConflict).detail.contains("`pinned`"));
-    let named = run("bound", json!({ "action": "cancel", "account": "default" })).await.json();
+    let named = run("bound", json!({ "action": "cancel", "accounts": ["default"] })).await.json();
     assert_eq!((&named["changed"], &named["pinned"]), (&json!(0), &Value::Null));
     assert_eq!(keyed.served.world.look(id).await.state, State::Queued);
 }

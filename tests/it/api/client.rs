@@ -247,7 +247,7 @@ async fn a_listener_gets_the_events_of_its_filter_and_those_it_missed() {
             ..all()
         },
         EventQuery { submission: Some(ids[1]), after: Some(format!("{epoch}-3")), ..all() },
-        EventQuery { account: Some("default".into()), after: Some(format!("{epoch}-3")), ..all() },
+        EventQuery { accounts: vec!["default".into()], after: Some(format!("{epoch}-3")), ..all() },
     ] {
         let event = client.events(&query).await.unwrap().next().await.unwrap();
         assert_eq!((event.data.id, event.data.state), (ids[1], State::Cancelled), "{query:?}");

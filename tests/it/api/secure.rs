@@ -144,7 +144,11 @@ async fn a_name_that_was_made_to_lead_here_is_not_answered_where_there_are_no_ke
         let problem = requested(format!("{foreign}:{port}")).await.is(ProblemKind::NotLocal);
         assert_eq!(problem.title, "Remote access requires API keys");
         assert!(problem.detail.contains("`Host`"), "{}", problem.detail);
-        assert!(problem.detail.contains("`ferry keys create`"), "{}", problem.detail);
+        assert!(
+            problem.detail.contains("`ferry keys create --name NAME --role ROLE`"),
+            "{}",
+            problem.detail
+        );
     }
     // Probes and documents hold no secret.
     let probe = served.request(Method::GET, "/healthz").header("host", "evil.example");

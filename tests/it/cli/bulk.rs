@@ -60,6 +60,18 @@ fn what_stays_unchanged_is_in_the_receipt_and_in_the_exit_code() {
 }
 
 #[test]
+fn an_action_knows_what_submissions_wait_for_and_whose_revisions_they_are() {
+    let (ferry, ids) = labeled();
+    let second = ferry.run(&["submit", "march.csv", "--name", "a"]).ok().id();
+    let plan = ferry.object(&["cancel", "--waiting-for", "predecessor", "--dry-run", "--json"]);
+    assert_eq!((&plan["changed"], &plan["examples"][0]), (&1.into(), &second.as_str().into()));
+    ferry.run(&["cancel", &ids[1]]).ok();
+    let revision = ferry.run(&["resubmit", &ids[1], "march.csv"]).ok().id();
+    let plan = ferry.object(&["cancel", "--revision-of", &ids[1], "--dry-run", "--json"]);
+    assert_eq!((&plan["changed"], &plan["examples"][0]), (&1.into(), &revision.as_str().into()));
+}
+
+#[test]
 fn each_change_is_audited_as_that_of_a_single_command() {
     let (ferry, ids) = labeled();
     let ferry = ferry.set("FERRY_AUDIT_LOG", "audit.jsonl");

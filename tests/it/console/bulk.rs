@@ -8,7 +8,7 @@ use thirtyfour::prelude::*;
 
 use super::browser::Browser;
 use super::harness::{Page, Tab};
-use crate::api::harness::Served;
+use crate::api::harness::{GOOD, Served};
 use crate::api::keys::Keyed;
 use crate::support::dataset;
 
@@ -131,4 +131,32 @@ async fn many_are_cancelled_from_the_list_in_a_browser_batch_after_batch() {
     // Each batch leads to the next one.
     browser.until("document.title.startsWith('Cancel: done')").await;
     assert_eq!(world.stats().await.count(State::Queued), 0);
+}
+
+#[tokio::test]
+async fn an_action_on_all_that_match_has_every_filter_of_the_list() {
+    let served = Served::idle(&[]).await;
+    let (world, tab) = (&served.world, Tab::at(format!("http://{}", served.address)));
+    let first = world.submit(dataset("march")).await;
+    let second = world.submit(dataset("march")).await;
+    let waiting = "waiting_for=predecessor";
+    let list = tab.get(&format!("/console/submissions?{waiting}")).await;
+    assert!(list.says("All that match…"), "{}", list.text);
+    let plan = tab.get(&format!("/console/bulk?action=cancel&of=all&{waiting}")).await;
+    assert!(plan.says("with waiting_for predecessor"), "{}", plan.text);
+    assert!(plan.says("Would change 1 submission"), "{}", plan.text);
+    follow(&tab, &tab.post("/console/bulk", &[("at", &at(&plan))]).await).await;
+    assert_eq!(world.look(second).await.state, State::Cancelled);
+    assert_eq!(world.look(first).await.state, State::Queued);
+    world.app.store.cancel(first).await.unwrap();
+    let revision = json!({ "data": GOOD });
+    let revision = served.post(&format!("/v1/submissions/{first}/resubmit"), &revision).await;
+    assert_eq!(revision.status, 201, "{}", revision.text());
+    world.submit(dataset("april")).await;
+    let of = format!("revision_of={first}");
+    let plan = tab.get(&format!("/console/bulk?action=cancel&of=all&{of}")).await;
+    assert!(plan.says("Would change 1 submission"), "{}", plan.text);
+    follow(&tab, &tab.post("/console/bulk", &[("at", &at(&plan))]).await).await;
+    assert_eq!(world.look(revision.id().parse().unwrap()).await.state, State::Cancelled);
+    assert_eq!(world.stats().await.count(State::Queued), 1);
 }

@@ -11,6 +11,8 @@ mod conflicts;
 mod copies;
 mod correcting;
 mod demo;
+mod events;
+mod filters;
 mod harness;
 mod held;
 mod login;

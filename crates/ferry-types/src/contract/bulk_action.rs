@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::closed_set;
-use crate::domain::submission::{OperatorAction, Resolution, State, WebhookState};
+use crate::domain::submission::{OperatorAction, Resolution, State, WaitReason, WebhookState};
 use crate::domain::{SubmissionId, Timestamp};
 
 closed_set! {
@@ -40,9 +40,9 @@ pub struct BulkActionRequest {
     /// With exactly this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Of this account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
+    /// Of one of these accounts; of all that the key sees if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
     /// With all of these labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -55,7 +55,13 @@ pub struct BulkActionRequest {
     /// With a webhook in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookState>,
-    /// These alone, of the account if one is given; other filters do not count.
+    /// Unfinished or held, and waiting for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitReason>,
+    /// Revisions of this submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision_of: Option<SubmissionId>,
+    /// These alone, of the accounts if some are given; other filters do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub ids: Vec<SubmissionId>,
@@ -103,11 +109,13 @@ impl BulkActionRequest {
             action,
             states: Vec::new(),
             name: None,
-            account: None,
+            accounts: Vec::new(),
             labels: BTreeMap::new(),
             created_after: None,
             created_before: None,
             webhook: None,
+            waiting_for: None,
+            revision_of: None,
             ids: Vec::new(),
             pinned: None,
         }
