@@ -42,7 +42,7 @@ metrics! {
         /// Ready steps that neither their account nor a predecessor blocks.
         runnable: Gauge = "ferry_queue_runnable_steps";
         /// Estimated drain time, in seconds, of the unfinished submissions of accounts that are not paused,
-        /// at the pace of the last minutes.
+        /// at the pace of the last minutes, without submissions that are uploaded later.
         drain: Gauge = "ferry_queue_drain_estimate_seconds";
         /// 1 while the account is paused.
         paused: Gauge<(Account, PausedBy)> = "ferry_account_paused";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use ferry_store::{AccountStats, Stats};
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, StepKind};
 use parking_lot::Mutex;
 
 /// The pace is that of at most so long a time.
@@ -85,15 +85,18 @@ impl Throughput {
         (last.saturating_sub(MINUTES - 1)..=last).map(|at| minutes[at % MINUTES]).collect()
     }
 
-    /// Estimates how long the unfinished submissions of the accounts in `stats` take at their pace; none
-    /// if nothing moves, or too little was observed.
+    /// Estimates how long the unfinished submissions of the accounts in `stats` take at their pace, without those
+    /// that are uploaded later; none if nothing moves, or too little was observed.
     pub fn drain(&self, stats: &Stats, now: Instant) -> Option<Duration> {
         if stats.unfinished() == 0 {
             return Some(Duration::ZERO);
         }
         // What is paused waits for an operator, at no pace.
         let moves = |account: &&AccountStats| account.health.pause_reason.is_none();
-        let unfinished: u64 = stats.accounts.iter().filter(moves).map(unfinished).sum();
+        let moving = |account: &AccountStats| {
+            unfinished(account).saturating_sub(later_uploads(stats, &account.account))
+        };
+        let unfinished: u64 = stats.accounts.iter().filter(moves).map(moving).sum();
         let pace = self.per_second(stats, now).filter(|pace| *pace > 0.0)?;
         Duration::try_from_secs_f64(unfinished as f64 / pace).ok()
     }
@@ -118,6 +121,12 @@ fn unfinished(account: &AccountStats) -> u64 {
     account.states.iter().filter(|(state, _)| waits(state)).map(|(_, count)| count).sum()
 }
 
+/// Submissions of an account that wait for the time of their upload, and not for others.
+fn later_uploads(stats: &Stats, account: &str) -> u64 {
+    let own = stats.steps.iter().filter(|steps| steps.account == account);
+    own.filter(|steps| steps.kind == StepKind::Upload).map(|steps| steps.scheduled).sum()
+}
+
 fn finals(account: &AccountStats) -> u64 {
     account.states.iter().filter(|(state, _)| state.is_final()).map(|(_, count)| count).sum()
 }
@@ -125,6 +134,7 @@ fn finals(account: &AccountStats) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ferry_store::StepStats;
     use ferry_types::domain::account::Health;
 
     fn stats(accounts: &[(&str, u64, u64)]) -> Stats {
@@ -134,6 +144,21 @@ mod tests {
             states: [(State::Queued, open), (State::Completed, done)].into(),
         };
         Stats { accounts: accounts.iter().map(account).collect(), steps: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_uploaded_later_takes_no_time_of_the_queue() {
+        let (throughput, started) = (Throughput::default(), Instant::now());
+        let drain = |open, done, seconds| {
+            let later = StepStats { scheduled: 60, ..StepStats::none("a", StepKind::Upload) };
+            let stats = Stats { steps: vec![later], ..stats(&[("a", open, done)]) };
+            let now = started + Duration::from_secs(seconds);
+            throughput.observe(&stats, now);
+            throughput.drain(&stats, now)
+        };
+        assert_eq!(drain(100, 50, 0), None);
+        assert_eq!(drain(90, 60, 10), Some(Duration::from_secs(30)));
+        assert_eq!(drain(60, 90, 20), Some(Duration::ZERO));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use ring::digest::{Context, SHA256};
 
 use super::frame::Frame;
 use super::grid::{Grid, GridView, Marks};
+use super::rows::{SeenRows, preview};
 use super::text::{Sentence, said, visible};
 use crate::words::counted;
 use ferry_store::Payload;
@@ -15,6 +16,9 @@ use ferry_types::domain::dataset::{Bookmarks, Edits, Table};
 /// Problems that are listed, and those of each of several files.
 const MOST_PROBLEMS: usize = 200;
 const MOST_OF_A_FILE: usize = 3;
+
+/// Bytes of a dataset of which the first rows are shown.
+const PREVIEWED: usize = 64 << 10;
 
 /// The fields of the form, as they were sent.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +53,15 @@ pub(crate) struct NewFields {
     pub(crate) key: String,
     /// True if a file has to be chosen again.
     pub(crate) choose_again: bool,
+    /// The begin of the dataset.
+    pub(crate) head: String,
 }
 
 impl NewFields {
     /// Has the page show the texts, if they have at most so many bytes.
     pub(crate) fn show(&mut self, payload: &Payload, most: usize) {
         self.choose_again = payload.bytes() > most as u64;
+        head(&payload.data).clone_into(&mut self.head);
         let shown = |text: &str| if self.choose_again { String::new() } else { text.to_owned() };
         let events = payload.event_data.as_deref().unwrap_or_default();
         (self.data, self.events) = (shown(&payload.data), shown(events));
@@ -66,6 +73,15 @@ impl NewFields {
     fn hidden(&self) -> [(&'static str, &str); 3] {
         [("file", &self.file), ("line_ends", &self.line_ends), ("rows_of", &self.rows_of)]
     }
+}
+
+/// The lines at the begin of a text that are enough for a preview.
+fn head(text: &str) -> &str {
+    if text.len() <= PREVIEWED {
+        return text;
+    }
+    let begin = &text[..text.floor_char_boundary(PREVIEWED)];
+    begin.rfind('\n').map_or(begin, |end| &begin[..=end])
 }
 
 /// Short text that differs for other texts; line ends do not count, for browsers change them.
@@ -123,6 +139,8 @@ pub(crate) struct NewPage {
     problems: Vec<Sentence>,
     omitted: u64,
     verdicts: Vec<Verdict>,
+    /// The first rows of a dataset without errors.
+    preview: Option<SeenRows>,
     /// The rows with errors, of one of the texts.
     rows: Option<(Table, Grid)>,
 }
@@ -148,6 +166,7 @@ impl NewPage {
         let rows = if fields.choose_again { None } else { rows(&mut fields, &problems) };
         Self {
             frame,
+            preview: is_valid.then(|| preview(&fields.head)).flatten(),
             fields,
             accounts,
             is_valid,

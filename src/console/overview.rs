@@ -14,7 +14,7 @@ use crate::queue::unfinished;
 use crate::words;
 use ferry_types::contract::{AccountView, StatsView, SubmissionView};
 use ferry_types::domain::Timestamp;
-use ferry_types::domain::submission::State;
+use ferry_types::domain::submission::{State, StepKind};
 
 /// The number of submissions in a state.
 #[derive(Debug)]
@@ -113,6 +113,8 @@ pub(crate) struct OverviewPage {
     findings: Vec<Finding>,
     counts: Vec<Count>,
     drain: Option<String>,
+    /// The number of submissions that are uploaded later; none if there are none.
+    later: Option<String>,
     accounts: Vec<AccountRow>,
     rejected: Vec<Row>,
     held: Vec<Row>,
@@ -141,6 +143,7 @@ impl OverviewPage {
             findings: findings(&stats.findings, frame.may_operate()),
             counts: counts(&stats.accounts, ""),
             drain: drain.map(words::duration),
+            later: later(&stats.accounts),
             accounts: stats
                 .accounts
                 .iter()
@@ -152,6 +155,14 @@ impl OverviewPage {
             frame,
         }
     }
+}
+
+/// The submissions that wait for the time of their upload.
+fn later(accounts: &[AccountView]) -> Option<String> {
+    let uploads = accounts.iter().filter_map(|account| account.steps.get(&StepKind::Upload));
+    let count: u64 = uploads.map(|steps| steps.scheduled).sum();
+    let noun = if count == 1 { "submission is" } else { "submissions are" };
+    (count > 0).then(|| format!("{} {noun}", number(count)))
 }
 
 /// The accounts.

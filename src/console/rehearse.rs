@@ -52,7 +52,7 @@ impl From<&DrillView> for DrillRow {
 const fn words(drill: Drill) -> (&'static str, &'static str) {
     match drill {
         Drill::Faults => (
-            "Share of requests that fail",
+            "Share of errors",
             "5xx, 429, broken connections and revoked tokens, by chance. Steps that fail are retried.",
         ),
         Drill::Outage => ("Outage", "Every request fails."),

@@ -71,3 +71,23 @@ async fn a_form_of_the_api_has_one_dataset_and_ends_at_a_second_one() {
     let problem = answer.is(ProblemKind::InvalidField);
     assert_eq!(problem.detail, "`data`: it is given twice");
 }
+
+#[tokio::test]
+async fn a_dataset_without_errors_is_shown_with_its_first_ten_rows() {
+    let served = Served::idle(&[]).await;
+    let tab = Tab::at(format!("http://{}", served.address));
+    let row = |n: usize| format!("SITE-{n:05},03/03/2025,08:00,03/03/2025,16:30\n");
+    for rows in [30, 40_000] {
+        let header = "Reference,StartDate,StartTime,EndDate,EndTime\n".to_owned();
+        let data: String = [header].into_iter().chain((1..=rows).map(row)).collect();
+        let page = post(&tab, &part("\"data\"; filename=\"a.csv\"", &data)).await;
+        assert!(page.status == 200 && page.says("No errors."), "{rows}: {}", page.text.len());
+        assert!(page.says("The first 10 rows"), "{rows}: {}", page.text.len());
+        let (_, shown) = page.text.split_once("class=\"seen\"").expect("a table");
+        let (shown, _) = shown.split_once("</table>").expect("its end");
+        assert_eq!(shown.matches("<tr>").count(), 11, "{shown}");
+        assert!(shown.contains("SITE-00010") && shown.contains("EndTime"), "{shown}");
+    }
+    let wrong = part("\"data\"; filename=\"a.csv\"", &GOOD.replace("08:00", "8"));
+    assert!(!post(&tab, &wrong).await.says("The first 10 rows"));
+}

@@ -180,3 +180,20 @@ async fn names_that_were_made_to_deceive_are_text() {
     let shown = tab.get(&format!("/console/submissions/{}", ids[3])).await;
     assert!(shown.says("a\\u{202e}b\\u{7}"), "{}", shown.text);
 }
+
+#[tokio::test]
+async fn submissions_that_are_uploaded_later_are_counted_apart() {
+    let served = Served::idle(&[]).await;
+    let tab = Tab::at(format!("http://{}", served.address));
+    served.world.submit(dataset("march")).await;
+    assert!(!tab.get("/console").await.says("uploaded later"));
+    for name in ["april", "may"] {
+        let not_before = Some(timestamp(4_102_444_800_000));
+        let deadline = Some(timestamp(4_102_448_400_000));
+        let request = SubmissionRequest { not_before, deadline, ..dataset(name) };
+        served.world.submit(request).await;
+    }
+    let overview = tab.get("/console").await;
+    let said = "2 submissions are uploaded later, at their not_before or at a retry";
+    assert!(overview.says(said), "{}", overview.text);
+}

@@ -90,7 +90,7 @@ async fn drills_are_offered_to_operators_of_all_accounts_alone_and_recorded() {
     assert_eq!(tab.post(page, &share("0.5")).await.status, 303);
     assert!(sim.rates().server_error > 0.1);
     let shown = tab.get(page).await;
-    assert!(shown.says("Share of requests that fail: on") && shown.text.contains("value=\"0.5\""));
+    assert!(shown.says("Share of errors: on") && shown.text.contains("value=\"0.5\""));
     for wrong in ["2", "-1", "NaN", "much"] {
         let failed = tab.post(page, &share(wrong)).await;
         assert!(failed.status == 422 && failed.says("expected a number from 0 to 1"), "{wrong}");

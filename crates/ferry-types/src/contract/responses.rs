@@ -158,7 +158,8 @@ pub struct StatsView {
     pub unfinished: u64,
     /// Of all accounts and steps together.
     pub total: StepView,
-    /// Estimated drain time at the pace of the last minutes; null if that is not known.
+    /// Estimated drain time at the pace of the last minutes, without submissions that are uploaded later
+    /// (`not_before`, or a retry); null if that is not known.
     pub drain_seconds: Option<f64>,
     /// All that is wrong, worst first; empty if all is fine.
     #[serde(default)]
