@@ -20,8 +20,8 @@ use crate::pipeline::{
     Intake, IntakeMetrics, IntakeParts, Policy, PushedIntake, Source, WorkerMetrics, Workers,
 };
 use crate::platform::{
-    AccountConfig, InvalidAccountError, Limits, PayloadMetrics, Platform, PlatformMetrics,
-    PlatformParts, Wires,
+    AccessLogs, AccountConfig, InvalidAccountError, Limits, PayloadMetrics, Platform,
+    PlatformMetrics, PlatformParts, Wires,
 };
 use crate::rehearsal::Rehearsal;
 use crate::shutdown::Shutdown;
@@ -89,6 +89,8 @@ pub struct App {
     pub shutdown: Shutdown,
     /// Drills, where a simulated Platform runs in the process.
     pub rehearsal: Option<Rehearsal>,
+    /// Access of the accounts whose steps run in the process.
+    access: AccessLogs,
     /// The source of randomness.
     seeds: Mutex<Rng>,
 }
@@ -144,6 +146,7 @@ impl App {
             durability: Durability::default(),
             shutdown,
             rehearsal: None,
+            access: AccessLogs::default(),
             seeds,
         })
     }
@@ -192,6 +195,7 @@ impl App {
             audit: self.audit.clone(),
             trusted_proxies: self.config.trusted_proxies.clone(),
             settings: self.config.settings.iter().map(SettingView::from).collect(),
+            access: self.access.clone(),
             seed: self.seed(),
         }))
     }
@@ -204,7 +208,11 @@ impl App {
     /// One client of the Platform for each account.
     pub fn platforms(&self) -> Result<Vec<Platform>, InvalidAccountError> {
         let accounts = self.config.accounts.values();
-        accounts.map(|account| platform(account, &self.config.limits, &self.metrics)).collect()
+        let client = |account| platform(account, &self.config.limits, &self.metrics);
+        let clients: Vec<Platform> = accounts.map(client).collect::<Result<_, _>>()?;
+        let logs = clients.iter().map(|one| (one.account().to_owned(), one.access().clone()));
+        self.access.lock().extend(logs);
+        Ok(clients)
     }
 
     /// Keeps the metrics of the queue up to date, for as long as it is polled.

@@ -78,6 +78,7 @@ impl Server {
             audit: Audit::new(None),
             trusted_proxies: vec!["127.0.0.0/8".parse().expect("it is a network")],
             settings: Vec::new(),
+            access: Arc::default(),
             seed: 1,
         });
         Self { router: api.router(), store, empty, requests: 0 }

@@ -35,6 +35,7 @@ use crate::audit::Audit;
 use crate::durability::Durability;
 use crate::metrics::Metrics;
 use crate::pipeline::Intake;
+use crate::platform::AccessLogs;
 use crate::queue::AbandonedWebhooks;
 use crate::readiness::Readiness;
 use crate::rehearsal::Rehearsal;
@@ -94,6 +95,8 @@ pub struct Parts {
     pub session_secret: SessionSecret,
     /// The settings in effect, without secrets.
     pub settings: Vec<SettingView>,
+    /// Access of the accounts whose steps run in the process.
+    pub access: AccessLogs,
     /// Seed for the ids of requests.
     pub seed: u64,
 }

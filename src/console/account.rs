@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
+use super::access::AccessFacts;
 use super::frame::Frame;
 use super::overview::AccountRow;
 use super::system::SettingRow;
@@ -42,6 +43,8 @@ pub(crate) struct AccountPage {
     findings: Vec<Finding>,
     outage: Option<OutageFacts>,
     steps: Vec<Steps>,
+    /// Its access to the Platform; none for those who may not see settings.
+    access: Option<AccessFacts>,
     /// Its settings; none for those who may not see them.
     settings: Option<Vec<SettingRow>>,
 }
@@ -53,6 +56,7 @@ impl AccountPage {
         view: &AccountView,
         minutes: &[u32],
         settings: &[SettingView],
+        access: Option<AccessFacts>,
     ) -> Self {
         let own = settings.iter().filter(|one| one.account.as_ref() == Some(&view.account));
         let own: Vec<SettingRow> = own.map(SettingRow::new).collect();
@@ -67,6 +71,7 @@ impl AccountPage {
             // The act that ends a pause stands below.
             findings: findings(&view.findings, false),
             outage,
+            access,
             steps: view.steps.iter().map(|(kind, view)| steps(*kind, view)).collect(),
             settings: frame.may_administer().then_some(own),
             frame,

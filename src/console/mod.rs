@@ -1,6 +1,7 @@
 //! The pages of the web console: what they say, made of the views of `contract`, and the files that a
 //! browser loads beside them. It knows nothing of HTTP.
 
+mod access;
 mod account;
 mod account_filter;
 mod acts;
@@ -28,6 +29,7 @@ mod text;
 mod verdict;
 mod webhooks;
 
+pub(crate) use access::AccessFacts;
 pub(crate) use account::AccountPage;
 pub(crate) use assets::asset;
 pub(crate) use audit::{AuditFilters, AuditPage};

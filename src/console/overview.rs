@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 
+use super::access::client;
 use super::acts::{Act, on_account};
 use super::frame::Frame;
 use super::list::Row;
@@ -12,7 +13,7 @@ use super::text::{Mark, Sentence, encoded, number, visible};
 use super::verdict::{Finding, findings};
 use crate::queue::unfinished;
 use crate::words;
-use ferry_types::contract::{AccountView, StatsView, SubmissionView};
+use ferry_types::contract::{AccountView, SettingView, StatsView, SubmissionView};
 use ferry_types::domain::Timestamp;
 use ferry_types::domain::submission::{State, StepKind};
 
@@ -50,6 +51,8 @@ pub(crate) struct AccountRow {
     pub(crate) counts: Vec<Count>,
     /// Pause and resume.
     pub(crate) acts: Vec<Act>,
+    /// Its client and hosts, for those who may see settings.
+    pub(crate) client: Vec<(&'static str, String)>,
     /// Its pace; none on pages that do not show it.
     pub(crate) spark: Option<Spark>,
 }
@@ -76,6 +79,7 @@ impl AccountRow {
             oldest: oldest.map_or("–".to_owned(), words::duration),
             counts: counts([account], &format!("&account={}", encoded(&account.account))),
             acts: if may_operate { on_account(account) } else { Vec::new() },
+            client: Vec::new(),
             spark: None,
         }
     }
@@ -99,10 +103,6 @@ fn counts<'a>(accounts: impl IntoIterator<Item = &'a AccountView>, filter: &str)
         link: format!("/console/submissions?state={state}{filter}"),
     });
     shown.collect()
-}
-
-fn rows(accounts: &[AccountView], may_operate: bool) -> Vec<AccountRow> {
-    accounts.iter().map(|account| AccountRow::new(account, may_operate)).collect()
 }
 
 /// The overview.
@@ -174,9 +174,14 @@ pub(crate) struct AccountsPage {
 }
 
 impl AccountsPage {
-    /// The accounts of the queue.
-    pub(crate) fn new(frame: Frame, stats: &StatsView) -> Self {
-        let accounts = rows(&stats.accounts, frame.may_operate());
-        Self { frame, accounts }
+    /// The accounts, and the settings of those that are configured.
+    pub(crate) fn new(frame: Frame, accounts: &[AccountView], settings: &[SettingView]) -> Self {
+        let may_operate = frame.may_operate();
+        let settings = if frame.may_administer() { settings } else { &[] };
+        let row = |account: &AccountView| AccountRow {
+            client: client(&account.account, settings),
+            ..AccountRow::new(account, may_operate)
+        };
+        Self { accounts: accounts.iter().map(row).collect(), frame }
     }
 }

@@ -36,10 +36,13 @@ impl Spark {
             points.push(only.replace("59,", "60,"));
         }
         let sum = |some: &[u32]| some.iter().copied().map(u64::from).sum::<u64>();
+        let of = match minutes.len() as u64 {
+            1 => "minute".to_owned(),
+            count => counted(count, "minute"),
+        };
         let label = format!(
-            "{} became final in the last {}, at most {} in one, as this server saw it",
+            "{} became final in the last {of}, at most {} in one, as this server saw it",
             counted(sum(minutes), "submission"),
-            counted(minutes.len() as u64, "minute"),
             number(most.into()),
         );
         // The last one is not over.

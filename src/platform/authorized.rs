@@ -86,10 +86,10 @@ impl AuthorizedRequests {
                     // Some servers issue a token until it expires, even if it is denied.
                     let same = replaced.filter(|replaced| replaced.is_same(&token));
                     let expected = same.map(|same| same.expires_at);
-                    return Err(self.denied(&response, rows, expected).into());
+                    return Err(self.denial(&response, rows, expected).into());
                 }
                 (Ok(response), Some(StatusCode::FORBIDDEN)) if scope.is_denied(&response) => {
-                    return Err(self.denied(&response, rows, None).into());
+                    return Err(self.denial(&response, rows, None).into());
                 }
                 (response, status) => {
                     // A gateway may deny for other reasons without a look at the token.
@@ -114,6 +114,18 @@ impl AuthorizedRequests {
         let now = self.monotonic.now();
         let Some(lasts_for) = self.denials(endpoint).lasts_for(now) else { return false };
         !token.worked() && now.since(token.fetched_at) < YOUNG.max(lasts_for / 2)
+    }
+
+    /// The meaning of a 401 or 403, which is recorded if the credentials are denied.
+    fn denial(
+        &self,
+        response: &PlatformResponse,
+        rows: &[&str],
+        expected: Option<MonotonicTime>,
+    ) -> PlatformError {
+        let error = self.denied(response, rows, expected);
+        self.exchange.observer.denied(&error);
+        error
     }
 
     /// The meaning of a 401 or 403: a denial, if it says so of the credentials, or if it lasts, and

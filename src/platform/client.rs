@@ -7,6 +7,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 use tracing::warn;
 
+use super::access_log::AccessLog;
 use super::account::{AccountConfig, InvalidAccountError, Limits};
 use super::authorized::{AuthorizedRequests, Scope};
 use super::check::{ApiCheck, NO_SUCH, PATHS, judge, lost_response, may_be_of_any_path, no_access};
@@ -78,6 +79,7 @@ impl Platform {
             payloads: metrics.of(),
             clock: clock.clone(),
             monotonic: monotonic.clone(),
+            access: AccessLog::default(),
         };
         let secrets = Arc::new(Secrets::new(&account, scrubber.clone()));
         let exchange =
@@ -103,6 +105,11 @@ impl Platform {
     /// The short name of the account.
     pub fn account(&self) -> &str {
         &self.account.name
+    }
+
+    /// The record of its last token and denial.
+    pub fn access(&self) -> &AccessLog {
+        &self.requests.exchange.observer.access
     }
 
     /// Limits of the account's use of the Platform.

@@ -1,6 +1,7 @@
 //! The client of the Platform's Upload API: it sends requests, and gives their responses a meaning in
 //! the terms of [`ferry_types::domain::outcome`]. It knows nothing of stores and schedules.
 
+mod access_log;
 mod access_token;
 mod account;
 mod authorized;
@@ -27,6 +28,7 @@ mod upload;
 mod url;
 mod wire;
 
+pub use access_log::{Access, AccessLog, AccessLogs};
 pub use account::{AccountConfig, InvalidAccountError, Limits, OverwriteFormat};
 pub use check::ApiCheck;
 pub use client::{Platform, PlatformParts};

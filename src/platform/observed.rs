@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::access_log::AccessLog;
 use super::endpoint::{FEEDBACK, RESULTS, STATUS, UPLOAD};
 use super::metrics::{Class, Direction, Endpoint, PayloadMetrics, PlatformMetrics, TokenResult};
 use super::response::PlatformResponse;
@@ -23,6 +24,7 @@ pub(super) struct Observer {
     pub(super) payloads: Arc<PayloadMetrics>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) monotonic: Arc<dyn MonotonicClock>,
+    pub(super) access: AccessLog,
 }
 
 impl Observer {
@@ -64,14 +66,22 @@ impl Observer {
     pub(super) fn token(&self, left: Result<Duration, &PlatformError>) {
         let result = match left {
             Ok(left) => {
-                let expiry = seconds(later(self.clock.now(), left));
+                let now = self.clock.now();
+                self.access.issued(now, later(now, left));
+                let expiry = seconds(later(now, left));
                 self.metrics.token_expiry.set(self.account.clone(), expiry);
                 TokenResult::Ok
             }
-            Err(PlatformError::Credentials(_)) => TokenResult::Denied,
-            Err(_) => TokenResult::Failed,
+            Err(error) => self.denied(error),
         };
         self.metrics.tokens.inc((self.account.clone(), result));
+    }
+
+    /// Records that the credentials were denied, if the error says so.
+    pub(super) fn denied(&self, error: &PlatformError) -> TokenResult {
+        let PlatformError::Credentials(response) = error else { return TokenResult::Failed };
+        self.access.denied(self.clock.now(), response);
+        TokenResult::Denied
     }
 
     pub(super) fn payload(&self, direction: Direction, bytes: u64) {

@@ -20,10 +20,14 @@ use super::super::shared::Shared;
 use super::super::stats;
 use super::reader::Reader;
 use super::respond::{page, page_with};
-use crate::console::{AccountPage, AccountsPage, OverviewPage};
+use crate::console::{AccessFacts, AccountPage, AccountsPage, OverviewPage};
 use crate::queue;
-use ferry_types::contract::{StatsView, SubmissionView};
-use ferry_types::domain::submission;
+use ferry_store::Filter;
+use ferry_store::selection::Selection;
+use ferry_types::contract::{StatsView, SubmissionView, WaitingFor};
+use ferry_types::domain::Timestamp;
+use ferry_types::domain::account::BlockReason;
+use ferry_types::domain::submission::{self, WaitReason};
 
 /// Submissions of each list.
 const NEWEST: usize = 5;
@@ -93,8 +97,9 @@ pub(in crate::api) async fn accounts(
     State(shared): State<Arc<Shared>>,
     reader: Reader,
 ) -> Result<Response, ApiError> {
-    let Json(stats) = stats::stats(State(shared), reader.caller.clone()).await?;
-    Ok(page(&AccountsPage::new(reader.frame().of("Accounts"), &stats)))
+    let Json(view) = accounts::accounts(State(shared.clone()), reader.caller.clone()).await?;
+    let (frame, settings) = (reader.frame().of("Accounts"), &shared.parts.settings);
+    Ok(page(&AccountsPage::new(frame, &view.accounts, settings)))
 }
 
 /// Shows an account.
@@ -106,5 +111,31 @@ pub(in crate::api) async fn account(
     let Json(view) = accounts::one(State(shared.clone()), account).await?;
     let (frame, settings) = (reader.frame().of("Accounts"), &shared.parts.settings);
     let minutes = shared.parts.throughput.minutes(&view.account, Instant::now());
-    Ok(page(&AccountPage::new(frame, &view, &minutes, settings)))
+    let access = if frame.may_administer() {
+        let log = shared.parts.access.lock().get(&view.account).cloned().unwrap_or_default();
+        let used_up = used_up(&shared, &reader.caller, &view.account).await?;
+        Some(AccessFacts::new(&view, settings, &log.get(), used_up))
+    } else {
+        None
+    };
+    Ok(page(&AccountPage::new(frame, &view, &minutes, settings, access)))
+}
+
+/// The time until which the rates of an account are used up, as one of its newest submissions waits for it.
+async fn used_up(
+    shared: &Shared,
+    caller: &Caller,
+    account: &str,
+) -> Result<Option<Timestamp>, ApiError> {
+    // The page is complete without it.
+    let Ok(_memory) = listed::reserve(shared, caller, 1) else { return Ok(None) };
+    let filter = Filter { accounts: vec![account.to_owned()], ..Filter::default() };
+    let waiting_for = Some(WaitReason::LimitReached);
+    let selection = Selection { waiting_for, ..Selection::from(filter) };
+    let page = selection.page(shared.store(), None, 1).await?;
+    let waits = page.found.into_iter().next().and_then(|found| found.waiting_for);
+    Ok(match waits {
+        Some(WaitingFor::Account(BlockReason::LimitReached { until })) => Some(until),
+        _ => None,
+    })
 }

@@ -61,7 +61,7 @@ pub(super) fn filters(given: Pairs) -> (Filters, Pairs) {
             filters.accounts.extend(parts.clone().map(str::to_owned));
         }
         if name == "state" {
-            filters.states.extend(parts.filter_map(|part| part.parse::<SubmissionState>().ok()));
+            filters.states.extend(parts.filter_map(|part| part.parse::<submission::State>().ok()));
         }
         let is_time = matches!(&*name, "created_after" | "created_before");
         let field = match &*name {

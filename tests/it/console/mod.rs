@@ -1,5 +1,6 @@
 //! The console: over plain HTTP what needs no browser, and in Chromium what people see of it.
 
+mod access;
 mod accounts;
 mod acts;
 mod administration;

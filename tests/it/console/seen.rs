@@ -111,7 +111,7 @@ async fn pages_without_anything_to_show_say_how_to_get_it() {
         ("", "There are no submissions."),
         ("/submissions", "ferry submit FILE"),
         ("/submissions?state=held", "No submission matches."),
-        ("/accounts", "ferry doctor"),
+        ("/accounts", "0 unfinished"),
         ("/events", "ferry submit FILE"),
         ("/webhooks", "No webhook is failed."),
         ("/keys", "ferry keys create"),
