@@ -29,6 +29,11 @@ impl ServerCommands {
         }
     }
 
+    /// The option of commands about submissions; none if they find the store by themselves.
+    pub(crate) fn store(&self) -> Option<&str> {
+        Some(self.store.trim_start()).filter(|option| !option.is_empty())
+    }
+
     /// The command with the options that it needs here.
     pub(crate) fn complete(&self, command: &str) -> String {
         let options = match command.split(' ').nth(1) {

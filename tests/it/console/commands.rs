@@ -48,6 +48,8 @@ fn commands_of_a_page_name_a_store_that_is_not_the_default() {
     let page = runtime.block_on(tab.get(&format!("/console/submissions/{id}")));
     let expected = format!("ferry status {id} --store '{store}'");
     assert!(commands(&page.text).contains(&expected), "{}", page.text);
+    let hint = format!("Commands in sentences find this store with --store '{store}'.");
+    assert!(page.says(&hint), "{}", page.text);
     let shown = runtime.block_on(tab.get("/console/webhooks"));
     let expected = format!("ferry webhooks list ID --store '{store}'");
     assert!(commands(&shown.text).contains(&expected), "{}", shown.text);
