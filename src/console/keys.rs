@@ -29,6 +29,8 @@ pub(crate) struct KeysPage {
     accounts: Vec<String>,
     /// A new key: its name, and itself.
     created: Option<(String, String)>,
+    /// The reason for which an act was not done.
+    conflict: Option<Sentence>,
 }
 
 impl KeysPage {
@@ -44,12 +46,17 @@ impl KeysPage {
             Err(error) => (Vec::new(), Some(error.as_str().into())),
         };
         let keys = keys.iter().map(|key| row(key, &own)).collect();
-        Self { frame, keys, error, accounts, created: None }
+        Self { frame, keys, error, accounts, created: None, conflict: None }
     }
 
     /// The same with a key that was just created.
     pub(crate) fn with_created(self, created: CreatedKeyView) -> Self {
         Self { created: Some((created.name, created.key)), ..self }
+    }
+
+    /// The same after an act that the keys, or their file, do not allow.
+    pub(crate) fn after_conflict(self, why: &str) -> Self {
+        Self { conflict: Some(why.into()), ..self }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use super::super::administration::{self, AuditQuery, Created};
@@ -17,7 +17,7 @@ use super::super::query::{self, PairError, Query, filled};
 use super::super::shared::Shared;
 use super::form::{Form, FormText};
 use super::reader::Reader;
-use super::respond::{page, see};
+use super::respond::{page, page_with, see};
 use crate::console::{AuditFilters, AuditPage, KeysPage, SystemPage};
 use ferry_types::contract::{KeyRequest, KeyView, ProblemKind};
 
@@ -66,23 +66,43 @@ pub(in crate::api) async fn create(
     let accounts = accounts.split(',').map(str::trim).filter(|account| !account.is_empty());
     let body = JsonBody(KeyRequest { name, role, accounts: accounts.map(str::to_owned).collect() });
     let state = State(shared.clone());
-    let Created(created) =
-        administration::create(state, reader.caller.clone(), action, body).await?;
+    let created = administration::create(state, reader.caller.clone(), action, body).await;
+    let created = match created {
+        Ok(Created(created)) => created,
+        Err(error) => return or_keys(&shared, &reader, error).await,
+    };
     let shown = keys_page(&shared, &reader).await?.with_created(created);
     let mut response = page(&shown);
     response.extensions_mut().insert(Uncompressed);
     Ok(response)
 }
 
+/// The keys as they are now, if they do not allow an act.
+async fn or_keys(
+    shared: &Arc<Shared>,
+    reader: &Reader,
+    error: ApiError,
+) -> Result<Response, ApiError> {
+    if error.problem.kind() != Some(ProblemKind::StateConflict) {
+        return Err(error);
+    }
+    let now = keys_page(shared, reader).await?.after_conflict(&error.problem.detail);
+    Ok(page_with(StatusCode::CONFLICT, &now))
+}
+
 /// Revokes a key.
 pub(in crate::api) async fn revoke(
-    shared: State<Arc<Shared>>,
+    State(shared): State<Arc<Shared>>,
     reader: Reader,
     key: KeyPath,
     action: Audited,
     _: FormText,
 ) -> Result<Response, ApiError> {
-    administration::revoke(shared, reader.caller, key, action).await.map(|_| see("/console/keys"))
+    let (state, caller) = (State(shared.clone()), reader.caller.clone());
+    match administration::revoke(state, caller, key, action).await {
+        Ok(_) => Ok(see("/console/keys")),
+        Err(error) => or_keys(&shared, &reader, error).await,
+    }
 }
 
 /// Shows the audit log.

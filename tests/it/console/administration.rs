@@ -40,6 +40,8 @@ async fn a_key_is_shown_once_uncompressed_and_its_sessions_end_with_it() {
     assert!(own.get("/console").await.says("2 accounts"));
     let again = tab.post("/console/keys", &fields).await;
     assert!(again.status == 409 && again.says("there is a key billing already"), "{again:?}");
+    assert!(again.says("Not done") && again.text.contains("/console/keys/billing/revoke"));
+    assert!(again.text.contains("action=\"/console/keys\""), "another name can be tried");
     let revoked = tab.post("/console/keys/billing/revoke", &[]).await;
     assert_eq!((revoked.status, revoked.header("location")), (303, "/console/keys"));
     make_old(&keyed.file);
