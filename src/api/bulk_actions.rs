@@ -19,7 +19,6 @@ use crate::pipeline::MAX_ITEMS;
 use ferry_store::Filter;
 use ferry_store::selection::Selection;
 use ferry_types::contract::{BulkActionRequest, BulkActionView, ProblemKind};
-use ferry_types::domain::submission::OperatorAction;
 
 /// The most submissions that a dry run counts.
 const MOST: u64 = 1000;
@@ -47,18 +46,15 @@ pub(super) async fn run(
         ApiError::new(ProblemKind::StateConflict, what)
     })?;
     action.intend(Some(details(&request))).await?;
-    let operation = OperatorAction::from(request.action);
+    let operation = request.action;
     let Some((bulk, _memory)) = prepared(&shared, &caller, request)? else {
         return Ok(Json(BulkActionView::default()));
     };
     let (store, now) = (shared.store(), shared.parts.clock.now());
     let (ids, mut report) = bulk.batch(store, position, now).await?;
     for id in ids {
-        let part = format!("POST /v1/submissions/{id}/{}", operation.as_str());
-        let details = match operation {
-            OperatorAction::Resolve(resolution) => Some(resolution.as_str().to_owned()),
-            _ => None,
-        };
+        let part = format!("POST /v1/submissions/{id}/{}", operation.command());
+        let details = operation.resolution().map(|resolution| resolution.as_str().to_owned());
         let performed = action.part(part, details, bulk.perform(store, id)).await?;
         report.record(id, performed)?;
     }
@@ -91,7 +87,7 @@ fn prepared(
         return Ok(None);
     };
     let memory = page::reserve(shared, caller, BATCH)?;
-    let (operation, ids) = (request.action.into(), std::mem::take(&mut request.ids));
+    let (operation, ids) = (request.action, std::mem::take(&mut request.ids));
     let bulk = Bulk::new(operation, selection(request, accounts), shared.parts.deadline);
     Ok(Some((bulk.of(ids), memory)))
 }

@@ -46,6 +46,6 @@ impl Resolve {
             Flags { retry: true, .. } => (Resolution::Retry, "resolve --retry"),
             _ => (Resolution::Fail, "resolve --fail"),
         };
-        self.selected.act(OperatorAction::Resolve(resolution), verb, &app, ui).await
+        self.selected.act(OperatorAction::resolve(resolution), verb, &app, ui).await
     }
 }

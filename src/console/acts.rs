@@ -1,7 +1,7 @@
 //! The acts that a page offers: those that the state allows, to those who may.
 
 use super::text::encoded;
-use ferry_types::contract::{AccountView, BulkAction, SubmissionView};
+use ferry_types::contract::{AccountView, OperatorAction, SubmissionView};
 use ferry_types::domain::account::BlockReason;
 use ferry_types::domain::submission::State;
 
@@ -16,7 +16,7 @@ const FAIL: &str =
 /// An action on many submissions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BulkChoice {
-    action: BulkAction,
+    action: OperatorAction,
     /// The action, as its form sends it.
     pub(crate) value: &'static str,
     /// Its words.
@@ -28,7 +28,7 @@ pub(crate) struct BulkChoice {
 }
 
 const fn choice(
-    action: BulkAction,
+    action: OperatorAction,
     label: &'static str,
     consequence: &'static str,
     is_harmful: bool,
@@ -38,27 +38,27 @@ const fn choice(
 
 /// The actions on many submissions.
 pub(super) const BULK: [BulkChoice; 7] = [
-    choice(BulkAction::Retry, "Retry", "Each resumes at the step that failed.", false),
-    choice(BulkAction::Redeliver, "Redeliver the webhooks", "Receivers get each again.", false),
+    choice(OperatorAction::Retry, "Retry", "Each resumes at the step that failed.", false),
+    choice(OperatorAction::Redeliver, "Redeliver the webhooks", "Receivers get each again.", false),
     choice(
-        BulkAction::Refetch,
+        OperatorAction::Refetch,
         "Fetch again",
         "Results or feedback of each are fetched again.",
         false,
     ),
     choice(
-        BulkAction::Cancel,
+        OperatorAction::Cancel,
         "Cancel",
         "A running step finishes first. The Platform may process a dataset all the same.",
         true,
     ),
-    choice(BulkAction::ResolveOverwrite, "Resolve: overwrite", OVERWRITE, true),
-    choice(BulkAction::ResolveRetry, "Resolve: retry", RETRY, true),
-    choice(BulkAction::ResolveFail, "Resolve: fail", FAIL, true),
+    choice(OperatorAction::ResolveOverwrite, "Resolve: overwrite", OVERWRITE, true),
+    choice(OperatorAction::ResolveRetry, "Resolve: retry", RETRY, true),
+    choice(OperatorAction::ResolveFail, "Resolve: fail", FAIL, true),
 ];
 
 /// An action of the list above.
-pub(super) fn bulk_choice(action: BulkAction) -> BulkChoice {
+pub(super) fn bulk_choice(action: OperatorAction) -> BulkChoice {
     let known = BULK.into_iter().find(|choice| choice.action == action);
     known.unwrap_or_else(|| choice(action, action.as_str(), "", true))
 }

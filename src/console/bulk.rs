@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::list::Filters;
 use super::text::{Moment, Sentence, number, visible};
 use crate::words;
-use ferry_types::contract::{BulkAction, BulkActionView, BulkUnchanged};
+use ferry_types::contract::{BulkActionView, BulkUnchanged, OperatorAction};
 use ferry_types::domain::{SubmissionId, Timestamp};
 
 /// Submissions that are left as they are, for one reason.
@@ -69,7 +69,7 @@ impl BulkPlanPage {
     /// The plan of one of them.
     pub(crate) fn with_plan(
         self,
-        action: BulkAction,
+        action: OperatorAction,
         plan: &BulkActionView,
         at: String,
         typed: Option<String>,
@@ -98,7 +98,7 @@ fn counted(count: u64, has_more: bool) -> String {
 #[derive(Debug)]
 pub(crate) struct BulkReceipt {
     /// The action.
-    pub(crate) action: BulkAction,
+    pub(crate) action: OperatorAction,
     /// Name of the key that acts.
     pub(crate) by: String,
     /// Number of submissions that the plan would change, and if it did not count all.

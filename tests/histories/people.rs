@@ -130,7 +130,7 @@ impl History<'_> {
         } else {
             self.choices.one(&needing)
         };
-        let resolution = OperatorAction::Resolve(self.choices.one(&RESOLUTIONS));
+        let resolution = OperatorAction::resolve(self.choices.one(&RESOLUTIONS));
         let other = self.choices.one(&[OperatorAction::Redeliver, OperatorAction::Refetch]);
         let action = match submission.state {
             State::Held => resolution,
@@ -189,8 +189,8 @@ impl History<'_> {
             let is_drawn = *resolved <= self.scenario.resolutions;
             let resolution = if is_drawn { drawn } else { Resolution::Fail };
             // What is held after its upload has nothing to overwrite.
-            let done = self.operate(id, OperatorAction::Resolve(resolution))
-                || self.operate(id, OperatorAction::Resolve(Resolution::Fail));
+            let done = self.operate(id, OperatorAction::resolve(resolution))
+                || self.operate(id, OperatorAction::ResolveFail);
             assert!(done, "what is held can be resolved");
         }
     }

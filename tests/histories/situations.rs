@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferry_sim::Endpoint;
 use ferry_store::Committed;
 use ferry_types::domain::account::Signal;
-use ferry_types::domain::submission::{OperatorAction, Resolution, State, StepKind, WaitingFor};
+use ferry_types::domain::submission::{OperatorAction, State, StepKind, WaitingFor};
 
 use crate::trace::{Answer, Event, Explained, Trace};
 
@@ -138,9 +138,7 @@ fn plain(event: &Event) -> Option<&'static str> {
         Event::Operated(_, OperatorAction::Retry) => "a retry of an operator",
         Event::Operated(_, OperatorAction::Refetch) => "a refetch of an operator",
         Event::Operated(_, OperatorAction::Redeliver) => "a redelivery of an operator",
-        Event::Operated(_, OperatorAction::Resolve(Resolution::Overwrite)) => {
-            "a resolution that overwrites"
-        }
+        Event::Operated(_, OperatorAction::ResolveOverwrite) => "a resolution that overwrites",
         Event::Paused(_) => "a paused account",
         Event::Committed { signal: Signal::CredentialsDenied(_), .. } => "denied credentials",
         Event::Committed { signal: Signal::Throttled { .. }, .. } => "a throttled account",

@@ -275,10 +275,10 @@ impl Client {
     /// response was lost may have been done.
     ///
     /// ```no_run
-    /// use ferry_types::contract::{BulkAction, BulkActionRequest};
+    /// use ferry_types::contract::{OperatorAction, BulkActionRequest};
     ///
     /// # async fn example(client: ferry_client::Client) -> Result<(), ferry_client::ClientError> {
-    /// let mut request = BulkActionRequest::new(BulkAction::Retry);
+    /// let mut request = BulkActionRequest::new(OperatorAction::Retry);
     /// let plan = client.bulk_action(&request).await?;
     /// println!("{} failed submissions are retried", plan.changed);
     /// request.pinned = plan.pinned;

@@ -325,7 +325,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         resolution: Resolution,
         deadline: Duration,
     ) -> Result<SubmissionDetail, StoreError> {
-        self.operate(id, OperatorAction::Resolve(resolution), deadline).await
+        self.operate(id, OperatorAction::resolve(resolution), deadline).await
     }
 
     /// Schedules the webhook of a final submission, even if it was delivered before. Fails if the

@@ -20,7 +20,7 @@ use super::reader::Reader;
 use super::respond::{page, see};
 use super::submissions::filters;
 use crate::console::{BulkPlanPage, BulkReceipt, BulkReceiptPage, Filters};
-use ferry_types::contract::{BulkAction, BulkActionRequest};
+use ferry_types::contract::{BulkActionRequest, OperatorAction};
 use ferry_types::domain::SubmissionId;
 use ferry_types::domain::submission::{WaitReason, WebhookState};
 
@@ -28,7 +28,7 @@ use ferry_types::domain::submission::{WaitReason, WebhookState};
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BulkQuery {
-    action: Option<BulkAction>,
+    action: Option<OperatorAction>,
     #[serde(default)]
     of: Scope,
     #[serde(default)]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::queue::{Counts, Now, Reading};
 use ferry_store::{AccountStats, Stats, StepStats};
 use ferry_types::contract::{
-    AccountView, AccountsView, AuditRecordView, AuditView, BulkAction, BulkActionRequest,
-    BulkActionView, BulkResponse, BulkUnchanged, CellFeedback, CheckView, ChecksView,
-    CorrectRequest, CorrectView, CountView, CreatedKeyView, Drill, DrillView, ExpectedView,
-    KeyRequest, KeyView, KeysView, PauseRequest, PauseView, Problem, ProblemKind, ProcessState,
-    ProcessView, ProcessesView, RehearsalRequest, RehearsalView, Resolution, ResolveRequest,
-    ResubmitRequest, RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView,
-    StatsView, SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView,
-    ValidateRequest, ValidateView, WaitingFor, WebhookView, WhoamiView,
+    AccountView, AccountsView, AuditRecordView, AuditView, BulkActionRequest, BulkActionView,
+    BulkResponse, BulkUnchanged, CellFeedback, CheckView, ChecksView, CorrectRequest, CorrectView,
+    CountView, CreatedKeyView, Drill, DrillView, ExpectedView, KeyRequest, KeyView, KeysView,
+    OperatorAction, PauseRequest, PauseView, Problem, ProblemKind, ProcessState, ProcessView,
+    ProcessesView, RehearsalRequest, RehearsalView, Resolution, ResolveRequest, ResubmitRequest,
+    RevokedKeyView, RowProblem, RowView, RowsView, SettingView, SettingsView, StatsView,
+    SubmissionPage, SubmissionRequest, SubmissionResponse, SubmissionView, ValidateRequest,
+    ValidateView, WaitingFor, WebhookView, WhoamiView,
 };
 use ferry_types::domain::account::{Health, HealthPolicy, Signal};
 use ferry_types::domain::dataset::{CellDifference, Difference, Edit, RowDifference, Table, check};
@@ -81,7 +81,7 @@ examples! {
     BulkActionRequest: BulkActionRequest {
         states: vec![State::Failed],
         accounts: vec!["default".to_owned()],
-        ..BulkActionRequest::new(BulkAction::Retry)
+        ..BulkActionRequest::new(OperatorAction::Retry)
     };
     BulkActionView: bulk_action();
     KeysView: KeysView {

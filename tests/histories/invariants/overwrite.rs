@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ferry_sim::Effect;
-use ferry_types::domain::submission::{OperatorAction, Resolution, State};
+use ferry_types::domain::submission::{OperatorAction, State};
 
 use super::acceptance::Acceptance;
 use super::uploads::Uploads;
@@ -20,7 +20,7 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
     for entry in &trace.entries {
         let Some(upload) = uploads.read(trace, &entry.event) else {
             match &entry.event {
-                Event::Operated(of, OperatorAction::Resolve(Resolution::Overwrite)) => {
+                Event::Operated(of, OperatorAction::ResolveOverwrite) => {
                     permitted.insert(*of);
                 }
                 Event::Changed { of, state, .. } if !entry.is_undone => {

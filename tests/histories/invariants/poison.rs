@@ -30,7 +30,9 @@ pub(super) fn check(trace: &Trace) -> Result<(), String> {
             | Event::Operated(
                 of,
                 OperatorAction::Retry
-                | OperatorAction::Resolve(_)
+                | OperatorAction::ResolveOverwrite
+                | OperatorAction::ResolveRetry
+                | OperatorAction::ResolveFail
                 | OperatorAction::Refetch
                 | OperatorAction::Redeliver,
             ) => {

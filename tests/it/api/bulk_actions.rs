@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferry_client::Client;
 use ferry_types::clock::{Clock, SystemClock};
 use ferry_types::contract::{
-    BulkAction, BulkActionRequest, BulkActionView, ProblemKind, SubmissionRequest,
+    BulkActionRequest, BulkActionView, OperatorAction, ProblemKind, SubmissionRequest,
 };
 use ferry_types::domain::later;
 use ferry_types::domain::submission::State;
@@ -26,7 +26,7 @@ fn labeled(name: usize) -> SubmissionRequest {
 
 fn cancel() -> BulkActionRequest {
     let labels = [("batch".to_owned(), "7".to_owned())].into();
-    BulkActionRequest { labels, ..BulkActionRequest::new(BulkAction::Cancel) }
+    BulkActionRequest { labels, ..BulkActionRequest::new(OperatorAction::Cancel) }
 }
 
 /// Sends batches until nothing is left.
@@ -96,7 +96,7 @@ async fn a_plan_names_what_would_stay_unchanged_and_the_action_leaves_the_same()
     }
     served.world.app.store.pause("default", "test").await.unwrap();
     let newer = served.world.submit(dataset("a")).await;
-    let request = BulkActionRequest::new(BulkAction::Retry);
+    let request = BulkActionRequest::new(OperatorAction::Retry);
     let plan = client.bulk_action(&request).await.unwrap();
     assert_eq!((plan.changed, &plan.examples[..]), (1, &failing[1..]));
     let [group] = plan.unchanged.as_slice() else { panic!("one stays unchanged: {plan:?}") };

@@ -4,36 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::closed_set;
-use crate::domain::submission::{OperatorAction, Resolution, State, WaitReason, WebhookState};
+use crate::domain::submission::{OperatorAction, State, WaitReason, WebhookState};
 use crate::domain::{SubmissionId, Timestamp};
-
-closed_set! {
-    /// An action on many submissions.
-    pub enum BulkAction: "action" in json {
-        /// Cancels them.
-        Cancel = "cancel",
-        /// Resumes failed ones.
-        Retry = "retry",
-        /// Fetches results or feedback of final ones again.
-        Refetch = "refetch",
-        /// Uploads held ones again, and overwrites what is there.
-        ResolveOverwrite = "resolve_overwrite",
-        /// Runs the step of held ones again, unchanged.
-        ResolveRetry = "resolve_retry",
-        /// Gives held ones up.
-        ResolveFail = "resolve_fail",
-        /// Delivers the webhooks of final ones, again if they were delivered.
-        Redeliver = "redeliver",
-    }
-}
 
 /// An action on the submissions that match: a dry run, or with `pinned` a batch of at most 100.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkActionRequest {
     /// The action.
-    pub action: BulkAction,
+    pub action: OperatorAction,
     /// In one of these states; in any that the action concerns if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<State>,
@@ -104,7 +83,7 @@ pub struct BulkUnchanged {
 
 impl BulkActionRequest {
     /// Of all submissions that the action concerns.
-    pub fn new(action: BulkAction) -> Self {
+    pub fn new(action: OperatorAction) -> Self {
         Self {
             action,
             states: Vec::new(),
@@ -118,20 +97,6 @@ impl BulkActionRequest {
             revision_of: None,
             ids: Vec::new(),
             pinned: None,
-        }
-    }
-}
-
-impl From<BulkAction> for OperatorAction {
-    fn from(action: BulkAction) -> Self {
-        match action {
-            BulkAction::Cancel => Self::Cancel,
-            BulkAction::Retry => Self::Retry,
-            BulkAction::Refetch => Self::Refetch,
-            BulkAction::ResolveOverwrite => Self::Resolve(Resolution::Overwrite),
-            BulkAction::ResolveRetry => Self::Resolve(Resolution::Retry),
-            BulkAction::ResolveFail => Self::Resolve(Resolution::Fail),
-            BulkAction::Redeliver => Self::Redeliver,
         }
     }
 }

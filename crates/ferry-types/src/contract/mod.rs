@@ -18,7 +18,7 @@ pub use administration::{
     AuditRecordView, AuditView, CheckView, ChecksView, CreatedKeyView, KeyRequest, KeyView,
     KeysView, RevokedKeyView, SettingView, SettingsView,
 };
-pub use bulk_action::{BulkAction, BulkActionRequest, BulkActionView, BulkUnchanged};
+pub use bulk_action::{BulkActionRequest, BulkActionView, BulkUnchanged};
 pub use correcting::{
     CellFeedback, CorrectRequest, CorrectView, FeedbackForm, RowView, RowsOnly, RowsView,
     ValidateRequest, ValidateView,
@@ -36,4 +36,4 @@ pub use responses::{
 };
 pub use submission::{SubmissionRequest, SubmissionView};
 
-pub use crate::domain::submission::{Resolution, WaitingFor};
+pub use crate::domain::submission::{OperatorAction, Resolution, WaitingFor};

@@ -62,7 +62,7 @@ fn a_dataset_is_replaced_only_with_permission() {
         trace([before, upload].concat())
     };
     assert_eq!(broken(&replaces(Vec::new())), ["Overwrite"]);
-    let resolution = |resolution| vec![Event::Operated(0, OperatorAction::Resolve(resolution))];
+    let resolution = |resolution| vec![Event::Operated(0, OperatorAction::resolve(resolution))];
     assert_eq!(broken(&replaces(resolution(Resolution::Overwrite))), [""; 0]);
     assert_eq!(broken(&replaces(resolution(Resolution::Retry))), ["Overwrite"]);
     let mut asked = replaces(Vec::new());

@@ -1,6 +1,6 @@
 //! Claims, commits and uploads.
 
-use ferry_types::domain::submission::{OperatorAction, Resolution};
+use ferry_types::domain::submission::OperatorAction;
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn a_fifth_step_within_a_second_of_the_calm_is_found() {
     // A step and its commit are two entries, after the first one.
     let resolved_after_three = |count| {
         let mut steps = steps(count);
-        let event = Event::Operated(0, OperatorAction::Resolve(Resolution::Retry));
+        let event = Event::Operated(0, OperatorAction::ResolveRetry);
         let at = Duration::from_millis(250);
         steps.entries.insert(7, Entry { at, event, is_undone: false });
         steps

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LifecycleError, OperatorAction, Ruled, SameName, Submission};
+use super::{LifecycleError, OperatorAction, Resolution, Ruled, SameName, Submission};
 use crate::domain::Timestamp;
 
 impl OperatorAction {
@@ -18,7 +18,9 @@ impl OperatorAction {
             Self::Cancel => submission.cancel(now),
             Self::Retry => submission.retry(same_name, deadline, now),
             Self::Refetch => submission.refetch(deadline, now),
-            Self::Resolve(resolution) => submission.resolve(resolution, deadline, now),
+            Self::ResolveOverwrite => submission.resolve(Resolution::Overwrite, deadline, now),
+            Self::ResolveRetry => submission.resolve(Resolution::Retry, deadline, now),
+            Self::ResolveFail => submission.resolve(Resolution::Fail, deadline, now),
             Self::Redeliver => submission.redeliver(now),
         }
     }

@@ -21,40 +21,53 @@ closed_set! {
     }
 }
 
-/// An action of an operator on a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorAction {
-    /// Cancels it.
-    Cancel,
-    /// Resumes a failed one.
-    Retry,
-    /// Fetches results or feedback of a final one again.
-    Refetch,
-    /// Decides about a held one.
-    Resolve(Resolution),
-    /// Delivers the webhook of a final one.
-    Redeliver,
+closed_set! {
+    /// An action of an operator on a submission, or on many.
+    pub enum OperatorAction: "action" in json {
+        /// Cancels it.
+        Cancel = "cancel",
+        /// Resumes a failed one.
+        Retry = "retry",
+        /// Fetches results or feedback of a final one again.
+        Refetch = "refetch",
+        /// Uploads a held one again, and overwrites what is there.
+        ResolveOverwrite = "resolve_overwrite",
+        /// Runs the step of a held one again, unchanged.
+        ResolveRetry = "resolve_retry",
+        /// Gives a held one up.
+        ResolveFail = "resolve_fail",
+        /// Delivers the webhook of a final one, again if it was delivered.
+        Redeliver = "redeliver",
+    }
 }
 
 impl OperatorAction {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::Cancel,
-        Self::Retry,
-        Self::Refetch,
-        Self::Resolve(Resolution::Overwrite),
-        Self::Resolve(Resolution::Retry),
-        Self::Resolve(Resolution::Fail),
-        Self::Redeliver,
-    ];
+    /// The action that decides so about a held submission.
+    pub const fn resolve(resolution: Resolution) -> Self {
+        match resolution {
+            Resolution::Overwrite => Self::ResolveOverwrite,
+            Resolution::Retry => Self::ResolveRetry,
+            Resolution::Fail => Self::ResolveFail,
+        }
+    }
+
+    /// The decision about a held submission; none of other actions.
+    pub const fn resolution(self) -> Option<Resolution> {
+        match self {
+            Self::ResolveOverwrite => Some(Resolution::Overwrite),
+            Self::ResolveRetry => Some(Resolution::Retry),
+            Self::ResolveFail => Some(Resolution::Fail),
+            Self::Cancel | Self::Retry | Self::Refetch | Self::Redeliver => None,
+        }
+    }
 
     /// Returns the name of the route and of the command.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn command(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
             Self::Retry => "retry",
             Self::Refetch => "refetch",
-            Self::Resolve(_) => "resolve",
+            Self::ResolveOverwrite | Self::ResolveRetry | Self::ResolveFail => "resolve",
             Self::Redeliver => "redeliver",
         }
     }
@@ -64,7 +77,9 @@ impl OperatorAction {
         match self {
             Self::Cancel => !state.is_final(),
             Self::Retry => matches!(state, State::Failed),
-            Self::Resolve(_) => matches!(state, State::Held),
+            Self::ResolveOverwrite | Self::ResolveRetry | Self::ResolveFail => {
+                matches!(state, State::Held)
+            }
             Self::Refetch | Self::Redeliver => state.is_final(),
         }
     }
@@ -253,7 +268,7 @@ impl Submission {
         now: Timestamp,
     ) -> Ruled<LifecycleError> {
         let (id, state) = (self.id, self.state);
-        if !OperatorAction::Resolve(resolution).concerns(state) {
+        if !OperatorAction::resolve(resolution).concerns(state) {
             return Err(LifecycleError::NotHeld { id, state });
         }
         match resolution {
