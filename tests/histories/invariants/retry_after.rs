@@ -2,7 +2,7 @@
 //! and once its step is committed, even if another worker owns the step by then, no worker claims a step of the account
 //! before, whatever the commit says. A store that went back has forgotten what was committed since, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ferry_types::domain::account::Signal;
@@ -27,10 +27,12 @@ pub(super) struct Throttled {
 #[derive(Debug, Default)]
 pub(super) struct Throttles {
     senders: BTreeMap<u64, (WorkerNumber, AccountNumber)>,
-    /// Steps that make requests.
-    steps: BTreeMap<u64, Step>,
-    /// End of the throttling that a step of a worker has met, and has not committed.
-    met: BTreeMap<Step, Duration>,
+    /// Steps that make requests, each with its claim, where the worker has no other one of it.
+    steps: BTreeMap<u64, (Step, usize)>,
+    /// Claims of a step that are not committed.
+    open: BTreeMap<Step, BTreeSet<usize>>,
+    /// End of the throttling that a claim has met, and has not committed.
+    met: BTreeMap<(Step, usize), Duration>,
     /// Throttling that a worker knows.
     known: BTreeMap<(WorkerNumber, AccountNumber), Throttled>,
     /// Throttling that the store knows.
@@ -55,19 +57,26 @@ impl Throttles {
         of.map(|throttled| throttled.until).max().filter(|until| *until > at)
     }
 
+    fn only_claim(&self, step: Step) -> Option<(Step, usize)> {
+        let open = self.open.get(&step)?;
+        let claim = open.first().filter(|_| open.len() == 1)?;
+        Some((step, *claim))
+    }
+
     /// Reads the next entry; returns until when it should have waited, if it did not.
     pub(super) fn read(&mut self, trace: &Trace, entry: &Entry) -> Option<Duration> {
         let is_early = |throttled: &&Throttled| entry.at < throttled.until;
         match &entry.event {
             Event::Sent { request, worker, account, of, endpoint } => {
                 self.senders.insert(*request, (*worker, *account));
-                let step = of.zip(step_of(*endpoint));
-                self.steps.extend(step.map(|(of, kind)| (*request, (*worker, of, kind))));
+                let step = of.zip(step_of(*endpoint)).map(|(of, kind)| (*worker, of, kind));
+                let claim = step.and_then(|step| self.only_claim(step));
+                self.steps.extend(claim.map(|claim| (*request, claim)));
                 let known = self.known.get(&(*worker, *account));
                 return known.filter(is_early).map(|known| known.until);
             }
             Event::Claimed { worker, of, lease, .. } if lease.kind.calls_platform() => {
-                self.met.remove(&(*worker, *of, lease.kind));
+                self.open.entry((*worker, *of, lease.kind)).or_default().insert(lease.claim);
                 let account = trace.facts[*of].account;
                 let mut committed = self.committed.iter();
                 let early = committed.find(|other| other.account == account && is_early(other));
@@ -83,7 +92,9 @@ impl Throttles {
             }
             Event::Committed { worker, of, lease, signal, .. } => {
                 let (account, is_undone) = (trace.facts[*of].account, entry.is_undone);
-                let met = self.met.remove(&(*worker, *of, lease.kind));
+                let step = (*worker, *of, lease.kind);
+                self.open.entry(step).or_default().remove(&lease.claim);
+                let met = self.met.remove(&(step, lease.claim));
                 let said = match signal {
                     Signal::Throttled { delay, .. } => Some(entry.at + *delay),
                     _ => None,
@@ -103,7 +114,7 @@ impl Throttles {
             Event::Resumed(account) => {
                 self.committed.retain(|throttled| throttled.account != *account);
                 self.known.retain(|(_, of), _| of != account);
-                self.met.retain(|(_, of, _), _| trace.facts[*of].account != *account);
+                self.met.retain(|((_, of, _), _), _| trace.facts[*of].account != *account);
             }
             _ => {}
         }
