@@ -176,6 +176,22 @@ fn an_upload_without_a_response_arrives_before_the_next_of_its_name() {
 }
 
 #[test]
+fn a_clock_that_goes_back_lengthens_no_wait_for_a_late_upload() {
+    let script = |history: &mut History<'_>| {
+        history.submit(0);
+        history.submit(1);
+        history.next_has(UPLOAD, CallFault::LoseCall);
+        history.does(Act::Start(0));
+        history.operates(0, OperatorAction::Cancel);
+        history.passes(2);
+        history.time.step(-3600);
+        history.passes(40);
+        assert_ne!(history.state(1), State::Queued);
+    };
+    holds(None, |_| {}, script);
+}
+
+#[test]
 fn a_retry_after_that_arrives_with_a_stale_commit_throttles() {
     let script = |history: &mut History<'_>| {
         history.submit(0);

@@ -327,10 +327,15 @@ impl Data {
         Ok(rescued)
     }
 
-    /// Starts that producers named are by the wall clock, which just stepped.
+    /// Starts that producers named are by the wall clock, which just stepped. The end of a wait for a late
+    /// upload is none.
     pub(super) fn move_starts(&mut self, step: i64, now: Timestamp) {
         for row in self.rows.values_mut() {
-            row.submission.move_start(step, now);
+            let name = (row.submission.account.clone(), row.submission.name.clone());
+            let late = self.late.get(&name).map(|late| late.until);
+            if late.is_none_or(|late| row.submission.due_at != Some(late)) {
+                row.submission.move_start(step, now);
+            }
         }
     }
 

@@ -38,11 +38,13 @@ if boot ~= '' then
     call('SET', key.machine(boot), int(now) .. ' ' .. sent .. ' ' .. received, 'PX', MACHINE)
 end
 
--- As `Submission::move_start` has it.
+-- As `Submission::move_start` has it; the end of a wait for a late upload is no start.
 local function move_start(id)
     local sound, r = pcall(load, id)
     if not sound or not r or not r.due or r.leased then return end
     if r.reason or r.upload_attempts > 0 then return end
+    local late = string.match(call('GET', key.late(r.account, r.name)) or '', ' (%d+)$')
+    if tonumber(late) == r.due then return end
     unschedule(r)
     r.due = max(r.due - by, now)
     write(r)

@@ -55,8 +55,10 @@ pub(super) fn move_starts(
     now: Timestamp,
 ) -> Result<(), SqliteError> {
     connection.execute(
-        "UPDATE submissions SET due_at = max(due_at - ?1, ?2)
-         WHERE step = 'upload' AND leased_until IS NULL AND fence = 0 AND due_at > ?2",
+        "UPDATE submissions AS s SET due_at = max(due_at - ?1, ?2)
+         WHERE step = 'upload' AND leased_until IS NULL AND fence = 0 AND due_at > ?2
+             AND NOT EXISTS (SELECT 1 FROM late_uploads l
+                 WHERE l.account = s.account AND l.name = s.name AND l.until = s.due_at)",
         [step, millis(now)],
     )?;
     Ok(())

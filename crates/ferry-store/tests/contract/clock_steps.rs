@@ -7,7 +7,7 @@ use ferry_store::{Claim, ClaimRequest, Claims, Deadline, NewSubmission, Rescued,
 use ferry_types::contract::WaitingFor;
 use ferry_types::domain::later;
 use ferry_types::domain::limits::AccountLimits;
-use ferry_types::domain::submission::{State, StepKind};
+use ferry_types::domain::submission::{LATE_UPLOAD, State, StepKind, Transition};
 
 use super::redis_place;
 use super::subject::{ACCOUNT, DAY, LEASE, Subject, health_policy, millis, new};
@@ -289,6 +289,22 @@ pub(super) async fn a_start_that_a_producer_named_is_by_the_wall_clock(subject: 
         subject.assert_nothing_due(StepKind::Upload).await;
         subject.advance(millis(1)).await;
         assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, id);
+    }
+}
+
+pub(super) async fn a_step_of_the_clock_moves_no_wait_for_a_late_upload(subject: Subject) {
+    for size in STEPS {
+        let subject = subject.fresh().await;
+        subject.accept(new("a")).await;
+        let claim = subject.claim_one(StepKind::Upload).await;
+        let next = subject.accept(new("a")).await;
+        let failed = Transition { upload_ambiguous: true, ..t::failed() };
+        subject.commit(&claim, failed).await;
+        subject.assert_nothing_due(StepKind::Upload).await;
+        step(&subject, size).await;
+        subject.assert_nothing_due(StepKind::Upload).await;
+        subject.advance(LATE_UPLOAD).await;
+        assert_eq!(subject.claim_one(StepKind::Upload).await.lease.id, next, "of {size}");
     }
 }
 

@@ -314,6 +314,7 @@ macro_rules! clock_steps_pass {
                     a_step_back_that_no_process_saw_delays_nothing
                     a_step_that_no_process_saw_moves_nothing_while_the_machine_runs
                     a_start_that_a_producer_named_is_by_the_wall_clock
+                    a_step_of_the_clock_moves_no_wait_for_a_late_upload
                     times_are_shown_by_the_wall_clock
                 }
             }
