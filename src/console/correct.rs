@@ -40,12 +40,12 @@ pub(crate) struct Correcting<'a> {
     /// The bookmarks of the text that they are of.
     pub(crate) bookmarks: &'a Mutex<Bookmarks>,
     /// The result of the last check.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: CorrectionCheck,
 }
 
 /// The result of a check, or of an attempt to submit.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum CorrectionCheck {
     /// Nothing was checked.
     None,
     /// Nothing is wrong.
@@ -104,13 +104,15 @@ impl CorrectPage {
         causes.retain(is_placed);
         let omitted_causes = shorten(&mut causes);
         let (problems, found, omitted) = match &one.outcome {
-            Outcome::Invalid(problem) => (&*problem.problems, Some(problem), problem.omitted),
+            CorrectionCheck::Invalid(problem) => {
+                (&*problem.problems, Some(problem), problem.omitted)
+            }
             _ => (&[][..], None, 0),
         };
         let listed = problems.iter().take(MOST_PROBLEMS).map(said).collect();
         let omitted = omitted + problems.len().saturating_sub(MOST_PROBLEMS) as u64;
         let checked = match &one.outcome {
-            Outcome::Ready(view) => Some(&**view),
+            CorrectionCheck::Ready(view) => Some(&**view),
             _ => None,
         };
         let has_events = one.payload.event_data.is_some();

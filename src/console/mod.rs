@@ -35,7 +35,7 @@ pub(crate) use assets::asset;
 pub(crate) use audit::{AuditFilters, AuditPage};
 pub(crate) use bulk::{BulkPlanPage, BulkReceipt, BulkReceiptPage};
 pub(crate) use compare::{ComparePage, Compared};
-pub(crate) use correct::{CorrectPage, Correcting, Outcome, replace, set_cell};
+pub(crate) use correct::{CorrectPage, Correcting, CorrectionCheck, replace, set_cell};
 pub(crate) use events::{Change, EventFilters, EventsPage};
 pub(crate) use feedback::FeedbackPage;
 pub(crate) use frame::{Frame, Preferences, Viewer, is_zone};

@@ -20,9 +20,9 @@ metrics! {
         /// State changes of submissions that this process made.
         transitions: Counter<Change> = "ferry_transitions_total";
         /// Submissions that this process brought to a final state.
-        finished: Counter<Outcome> = "ferry_submissions_finished_total";
+        finished: Counter<FinalState> = "ferry_submissions_finished_total";
         /// Time from the acceptance of a submission to its final state, in seconds.
-        lives: Histogram<Outcome> = "ferry_submission_duration_seconds" in LIFE_SECONDS;
+        lives: Histogram<FinalState> = "ferry_submission_duration_seconds" in LIFE_SECONDS;
         /// Time from the claim of a step to its commit, in seconds.
         durations: Histogram<StepKind> = "ferry_step_duration_seconds" in REQUEST_SECONDS;
         /// Runs of steps in this process, by reason code, `ok` if there is none.
@@ -50,7 +50,7 @@ impl WorkerMetrics {
         if from != to {
             self.transitions.inc(Change { from, to });
             if to.is_final() {
-                self.finished.inc(Outcome(to));
+                self.finished.inc(FinalState(to));
             }
         }
     }
@@ -80,9 +80,9 @@ impl Labels for Change {
 
 /// A final state.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome(pub State);
+pub struct FinalState(pub State);
 
-impl Label for Outcome {
+impl Label for FinalState {
     const NAME: &'static str = "outcome";
 
     fn all(_: &Sets) -> Vec<&str> {

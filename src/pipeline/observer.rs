@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tracing::{debug, error, info, warn};
 
-use super::metrics::{Outcome, StepResult, WorkerMetrics};
+use super::metrics::{FinalState, StepResult, WorkerMetrics};
 use crate::traces::{StepTrace, Traces};
 use crate::webhook::Attempt;
 use ferry_store::{Claim, Committed};
@@ -164,7 +164,7 @@ impl StepObserver {
     fn finished(&self, submission: &Submission, outcome: State, polled: bool, now: Timestamp) {
         let life = until(submission.created_at, now);
         let polls = submission.polls + u32::from(polled);
-        self.metrics.lives.observe(Outcome(outcome), life.as_secs_f64());
+        self.metrics.lives.observe(FinalState(outcome), life.as_secs_f64());
         if submission.processing_token.is_some() {
             self.metrics.polls.observe((), f64::from(polls));
         }

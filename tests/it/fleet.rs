@@ -145,7 +145,7 @@ async fn a_killed_worker_is_noticed_soon_after_its_lease() {
     let text = format!("{}ms", lease.as_millis());
     let mut victims = Vec::new();
     for n in 0..of_environment("FLEET_KILLS", 3) {
-        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(10)));
+        world.sim.script(Endpoint::Upload, Fault::Stall(Duration::from_mins(30)));
         let id = world.submit(overwriting(&format!("v{n}"))).await;
         let victim = Worker::start(&world, &[("LEASE", &text), ("CONCURRENCY", "1")]);
         until("the request of its upload", async || world.sim.is_script_done()).await;
@@ -167,7 +167,11 @@ async fn a_killed_worker_is_noticed_soon_after_its_lease() {
     }
     times.sort_unstable();
     let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
-    println!("{} kills: median {median:?}, longest {longest:?}, lease {text}", times.len());
+    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
+    println!(
+        "{} kills: median {median:?}, p99 {p99:?}, longest {longest:?}, lease {text}",
+        times.len()
+    );
     assert!(longest < lease + Duration::from_secs(10), "{times:?}");
     assert!(worker.terminate().success(), "{}", world.log());
 }

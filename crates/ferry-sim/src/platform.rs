@@ -20,14 +20,14 @@ use super::time::later;
 
 /// A reply, and what the Platform did before.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct PlatformReply {
     pub(super) reply: Reply,
     pub(super) effect: Effect,
     /// Processing token of a stored upload.
     pub(super) stored: Option<String>,
 }
 
-impl From<Reply> for Outcome {
+impl From<Reply> for PlatformReply {
     fn from(reply: Reply) -> Self {
         Self { reply, effect: Effect::Nothing, stored: None }
     }
@@ -117,7 +117,7 @@ impl Platform {
         now: DateTime<Utc>,
         parsed: &ParsedRequest<'_>,
         oddities: Oddities,
-    ) -> Outcome {
+    ) -> PlatformReply {
         if parsed.endpoint == Endpoint::Token {
             return self.token(now, parsed);
         }
@@ -143,7 +143,7 @@ impl Platform {
     }
 
     /// `POST /connect/token`.
-    fn token(&mut self, now: DateTime<Utc>, parsed: &ParsedRequest<'_>) -> Outcome {
+    fn token(&mut self, now: DateTime<Utc>, parsed: &ParsedRequest<'_>) -> PlatformReply {
         let secret: String =
             form_urlencoded::byte_serialize(self.credentials.client_secret.as_bytes()).collect();
         let expected = BASE64.encode(format!("{}:{secret}", self.credentials.client_id).as_bytes());
@@ -170,7 +170,7 @@ impl Platform {
         self.access_tokens.insert(token.clone(), AccessToken { expires, used: false });
         self.ledger.tokens_issued += 1;
         let reply = Reply::AccessToken { token, seconds: lifetime.as_secs() };
-        Outcome { reply, effect: Effect::TokenIssued, stored: None }
+        PlatformReply { reply, effect: Effect::TokenIssued, stored: None }
     }
 
     /// True if a request may pass; notes that the token is in use.
@@ -221,7 +221,7 @@ impl Platform {
         upload: &UploadData,
         overwrite: bool,
         oddities: Oddities,
-    ) -> Outcome {
+    ) -> PlatformReply {
         for name in self.jobs.forget(now, self.config.memory) {
             self.ledger.forget(&name);
         }
@@ -251,11 +251,16 @@ impl Platform {
             data_bytes: upload.data.len() as u64,
         });
         let reply = Reply::Stored { token: token.clone() };
-        Outcome { reply, effect, stored: Some(token) }
+        PlatformReply { reply, effect, stored: Some(token) }
     }
 
     /// `GET /upload/GetResults`.
-    fn results(&mut self, now: DateTime<Utc>, query: &ResultsQuery, oddities: Oddities) -> Outcome {
+    fn results(
+        &mut self,
+        now: DateTime<Utc>,
+        query: &ResultsQuery,
+        oddities: Oddities,
+    ) -> PlatformReply {
         let rejected = |why| Reply::rejection(why).into();
         if query.is_strange {
             return rejected(Rejection::BadQuery);
@@ -267,7 +272,7 @@ impl Platform {
         let Some(job) = known else { return rejected(Rejection::UnknownToken) };
         let ready = job.ready_at <= now;
         let entry = self.ledger.names.entry(job.name.clone()).or_default();
-        let read = |reply| Outcome { reply, effect: Effect::Read, stored: None };
+        let read = |reply| PlatformReply { reply, effect: Effect::Read, stored: None };
         if query.data_key == "status" {
             let word = match (ready, &job.verdict) {
                 _ if oddities.odd_word => Word::Odd,

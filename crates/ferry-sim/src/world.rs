@@ -11,7 +11,7 @@ use super::exchange::{Delivery, Exchange, Request};
 use super::faults::{Asked, Endpoint, Fault, FaultRates, Faults, RetryAfter};
 use super::ledger::Ledger;
 use super::parsed_request::ParsedRequest;
-use super::platform::{Oddities, Outcome, Platform};
+use super::platform::{Oddities, Platform, PlatformReply};
 use super::reply::{Rejection, Reply, Word};
 use super::requests::{LoggedRequest, RequestLog};
 use super::throttles::Throttles;
@@ -30,7 +30,7 @@ pub struct World {
 
 /// A reply with its way to the client.
 struct Served {
-    outcome: Outcome,
+    outcome: PlatformReply,
     delivery: Delivery,
     headers: Vec<(String, String)>,
 }
@@ -300,7 +300,7 @@ impl World {
 }
 
 impl Served {
-    fn whole(outcome: Outcome) -> Self {
+    fn whole(outcome: PlatformReply) -> Self {
         Self { outcome, delivery: Delivery::Whole, headers: Vec::new() }
     }
 }

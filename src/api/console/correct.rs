@@ -23,7 +23,7 @@ use super::form::is_form;
 use super::reader::Reader;
 use super::respond::{page_with, see};
 use super::typed::Typed;
-use crate::console::{CorrectPage, Correcting, GridView, Outcome, replace};
+use crate::console::{CorrectPage, Correcting, CorrectionCheck, GridView, replace};
 use crate::content_type::content_type;
 use crate::pipeline::{SourceLabels, decode};
 use ferry_store::{SubmissionDetail, compute};
@@ -249,7 +249,8 @@ pub(in crate::api) async fn form(
     // Where no row has feedback, all are shown.
     let all = opened.all || opening.loaded.items.iter().all(|item| item.locations.is_empty());
     let shown = GridView { table, from: opened.from.unwrap_or(1).max(1), all };
-    Ok(show(&reader, opening, (Edits::default(), Vec::new()), (base, shown), Outcome::None).await)
+    Ok(show(&reader, opening, (Edits::default(), Vec::new()), (base, shown), CorrectionCheck::None)
+        .await)
 }
 
 /// Takes what was typed, and shows, checks or submits it.
@@ -279,17 +280,17 @@ pub(in crate::api) async fn act(
                 let revision = view.submission.map_or(id, |revision| revision.id);
                 return Ok(see(&format!("/console/submissions/{id}/compare/{revision}")));
             }
-            Err(error) => Outcome::Invalid(error.problem),
+            Err(error) => CorrectionCheck::Invalid(error.problem),
         },
         "submit" | "check" => match revising.check(&shared, caller).await {
-            Ok(view) => Outcome::Ready(Box::new(view)),
-            Err(error) => Outcome::Invalid(error.problem),
+            Ok(view) => CorrectionCheck::Ready(Box::new(view)),
+            Err(error) => CorrectionCheck::Invalid(error.problem),
         },
-        _ => Outcome::None,
+        _ => CorrectionCheck::None,
     };
     let base = match &outcome {
         // It was shown now, and may be replaced.
-        Outcome::Invalid(problem) => problem.submission.unwrap_or(revising.base),
+        CorrectionCheck::Invalid(problem) => problem.submission.unwrap_or(revising.base),
         _ => revising.base,
     };
     Ok(show(&reader, opening, (edits, left_out), (base, sent.shown()), outcome).await)
@@ -300,7 +301,7 @@ async fn show(
     Opening { found, loaded }: Opening,
     (edits, left_out): (Edits, Vec<String>),
     (base, shown): (SubmissionId, GridView),
-    outcome: Outcome,
+    outcome: CorrectionCheck,
 ) -> Response {
     let frame = reader.frame().of("Submissions");
     let shown = compute(loaded.payload.bytes(), move || {
@@ -317,7 +318,9 @@ async fn show(
             outcome,
         };
         let status = match &one.outcome {
-            Outcome::Invalid(problem) if problem.kind() == Some(ProblemKind::StateConflict) => {
+            CorrectionCheck::Invalid(problem)
+                if problem.kind() == Some(ProblemKind::StateConflict) =>
+            {
                 StatusCode::CONFLICT
             }
             _ => StatusCode::OK,

@@ -16,7 +16,7 @@ pub(super) const LARGEST: u64 = 1 << 30;
 
 /// The object that `--fix --json` prints for a file.
 #[derive(Debug, Serialize)]
-struct Outcome<'a> {
+struct FixReport<'a> {
     #[serde(flatten)]
     report: &'a Report,
     /// The file that was written; null if none was.
@@ -68,7 +68,7 @@ fn default_output(file: &Path) -> Result<PathBuf, CliError> {
 fn remaining(mut report: Report, ui: &Ui) -> Result<bool, CliError> {
     if ui.json {
         let outcome =
-            Outcome { report: &report, output: None, line_ends: 0, encoding_changed: false };
+            FixReport { report: &report, output: None, line_ends: 0, encoding_changed: false };
         ui.object(&outcome)?;
         return Ok(false);
     }
@@ -93,7 +93,7 @@ fn write(output: &Path, text: &[u8]) -> Result<(), CliError> {
 fn print_changes(report: &Report, fixed: &Fixed, output: &Path, ui: &Ui) -> Result<(), CliError> {
     let file = &report.file;
     if ui.json {
-        let outcome = Outcome {
+        let outcome = FixReport {
             report,
             output: Some(title(output)),
             line_ends: fixed.line_ends,

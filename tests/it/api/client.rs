@@ -104,8 +104,8 @@ async fn a_result_with_a_wrong_body_is_fetched_again() {
     let id = client.submit(&dataset("march")).await.unwrap().submission.id;
     client.wait(id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(client.result(id, "tableofresultids").await.unwrap().bytes, b"wrong");
-    let view = client.refetch(id).await.unwrap();
-    assert_eq!((view.state, view.refetching), (State::Completed, true));
+    // A worker may have ended it before the response.
+    assert_eq!(client.refetch(id).await.unwrap().state, State::Completed);
     let view = client.wait(id, Duration::from_mins(1)).await.unwrap();
     assert_eq!((view.state, view.refetching, view.reason), (State::Completed, false, None));
     let result = client.result(id, "tableofresultids").await.unwrap();
