@@ -97,12 +97,16 @@ pub async fn export(
     let (redis, server_failures) = (metrics.of::<RedisMetrics>(), Recurring::default());
     loop {
         let started = Instant::now();
-        let server = store.server().await;
-        if let Ok(Some(server)) = server {
-            redis.publish(server);
-        }
+        let mut server = store.server().await;
         match look(store).await {
             Ok((stats, held)) => {
+                // An outage may have ended between the two.
+                if server.is_err() {
+                    server = store.server().await;
+                }
+                if let Ok(Some(server)) = server {
+                    redis.publish(server);
+                }
                 let now = clock.now();
                 let queue = Queue::of(&stats, &held, now, &policy);
                 throughput.observe(&stats, started);
