@@ -225,6 +225,12 @@ async fn go_wrong(world: &World) {
     let since = Instant::now();
     until(|| "an outage".into(), || since.elapsed() > Duration::from_secs(3)).await;
     world.sim.set_outage(false);
+    // For long enough to be read, whenever that is done.
+    let headers = vec![("retry-after".to_owned(), "10".to_owned())];
+    world
+        .sim
+        .script(Endpoint::Upload, Fault::Respond { status: 429, headers, body: String::new() });
+    world.submit(overwriting("throttled")).await;
 }
 
 /// Each template variable offers what there is; what the overview says of one account is not of all.
