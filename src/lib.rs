@@ -14,6 +14,7 @@ pub mod pace;
 pub mod private_files;
 pub mod secret;
 pub mod sent;
+mod to_json;
 
 // After `sent`: a connection gives its place back when its response was sent.
 pub mod connections;

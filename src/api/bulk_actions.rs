@@ -16,6 +16,7 @@ use super::read::accounts;
 use super::shared::Shared;
 use crate::bulk_actions::{BATCH, Bulk, BulkReport};
 use crate::pipeline::MAX_ITEMS;
+use crate::to_json::to_json;
 use ferry_store::Filter;
 use ferry_store::selection::Selection;
 use ferry_types::contract::{BulkActionRequest, BulkActionView, ProblemKind};
@@ -35,17 +36,15 @@ pub(super) async fn run(
     }
     // Each once: a store asks for the submissions of each.
     request.states = BTreeSet::from_iter(request.states).into_iter().collect();
-    let details =
-        |request: &BulkActionRequest| serde_json::to_string(request).expect("it has a JSON form");
     let Some(pinned) = request.pinned.take() else {
-        action.intend(Some(format!("dry run: {}", details(&request)))).await?;
+        action.intend(Some(format!("dry run: {}", to_json(&request)))).await?;
         return plan(&shared, &caller, request).await.map(Json);
     };
     let position = caller.positions.page(&pinned).map_err(|_| {
         let what = "`pinned` is not of a response to this API key: begin with a dry run";
         ApiError::new(ProblemKind::StateConflict, what)
     })?;
-    action.intend(Some(details(&request))).await?;
+    action.intend(Some(to_json(&request))).await?;
     let operation = request.action;
     let Some((bulk, _memory)) = prepared(&shared, &caller, request)? else {
         return Ok(Json(BulkActionView::default()));

@@ -25,6 +25,7 @@ use super::positions::{Positions, WAY_OUT};
 use super::query::Query;
 use super::shared::Shared;
 use super::shares::Share;
+use crate::to_json::to_json;
 use ferry_store::{Event, Events, Store, StoreError};
 use ferry_types::contract::{EventEnvelope, EventId, ProblemKind, StateChange, StateEvent};
 use ferry_types::domain::SubmissionId;
@@ -316,7 +317,7 @@ impl Stream {
             reason_code: event.reason,
         };
         let view: StateEvent = EventEnvelope::of(event.state, event.at, data);
-        let json = serde_json::to_string(&view).expect("it has a JSON form");
+        let json = to_json(&view);
         self.written("", event.cursor, &json)
     }
 

@@ -21,6 +21,7 @@ use super::shared::Shared;
 use super::shares::{Owner, Share};
 use crate::metrics::Held;
 use crate::sent::until_sent;
+use crate::to_json::to_json;
 use ferry_types::contract::{Problem, ProblemKind};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -164,7 +165,7 @@ fn client_request_id(headers: &HeaderMap) -> Option<String> {
 fn finished(mut response: Response, id: &str) -> Response {
     if let Some(mut problem) = response.extensions_mut().remove::<Box<Problem>>() {
         problem.instance = Some(id.to_owned());
-        let body = serde_json::to_vec(&problem).expect("it has a JSON form");
+        let body = to_json(&problem);
         *response.body_mut() = Body::from(body);
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);

@@ -24,6 +24,7 @@ use super::role::Role;
 use super::shared::Shared;
 use super::wait::settled;
 use crate::pipeline::MAX_ITEMS;
+use crate::to_json::to_json;
 use ferry_store::Filter;
 use ferry_store::selection::{self, Count, Selection};
 use ferry_types::contract::{CountView, SubmissionPage, SubmissionView, WebhookView};
@@ -154,7 +155,7 @@ impl Input for IfNoneMatch {
 
 impl IntoResponse for Tagged {
     fn into_response(self) -> Response {
-        let digest = digest(&SHA256, &serde_json::to_vec(&self.view).expect("it has a JSON form"));
+        let digest = digest(&SHA256, to_json(&self.view).as_bytes());
         // Half of it distinguishes any two states of a submission.
         let half: [u8; 16] = std::array::from_fn(|at| digest.as_ref()[at]);
         let tag = format!("\"{:032x}\"", u128::from_be_bytes(half));

@@ -11,6 +11,7 @@ use super::feedback::{Cause, by_cause, shorten};
 use super::frame::Frame;
 use super::grid::{Grid, GridView, Marks};
 use super::text::{Sentence, number, said, visible};
+use crate::to_json::to_json;
 use crate::words::counted;
 use ferry_store::Payload;
 use ferry_types::contract::{CorrectView, Problem, ProblemKind, RowProblem, SubmissionView};
@@ -124,7 +125,7 @@ impl CorrectPage {
             id: one.view.id.to_string(),
             name: visible(&one.view.name),
             base: one.base.clone(),
-            edits: serde_json::to_string(&one.edits.list()).expect("it has a JSON form"),
+            edits: to_json(&one.edits.list()),
             checked: checked.is_some(),
             is_edited: Table::ALL.iter().any(|table| !one.edits.of_text(*table).is_empty()),
             newer: found.and_then(|problem| problem.submission).map(|id| id.to_string()),

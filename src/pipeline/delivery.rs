@@ -1,5 +1,6 @@
 //! The message of a webhook about the outcome of a submission.
 
+use crate::to_json::to_json;
 use crate::webhook::Message;
 use ferry_store::Claim;
 use ferry_types::contract::{EventEnvelope, SubmissionView};
@@ -17,7 +18,7 @@ pub(super) fn message<'a>(
     let mut view = SubmissionView::new(submission.clone(), None);
     view.updated_at = finished;
     let envelope = EventEnvelope::of(submission.state, finished, view);
-    let body = serde_json::to_string(&envelope).expect("texts, numbers and maps have a JSON form");
+    let body = to_json(&envelope);
     Message { account: &submission.account, url, id, now, body }
 }
 

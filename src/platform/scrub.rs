@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::account::AccountConfig;
+use crate::to_json::to_json;
 
 /// Number of access tokens that are remembered: one that was replaced may still be echoed.
 const BEARERS: usize = 8;
@@ -50,7 +51,7 @@ impl Scrubber {
         // Other spellings are found by decoding the text; that leaves the blank of a form alone.
         let mut needles = vec![basic(client_id, secret)];
         for secret in [secret, key] {
-            let json = serde_json::to_string(secret).expect("it has a JSON form");
+            let json = to_json(secret);
             let json = json.trim_matches('"').to_owned();
             needles.extend([encoded(secret), secret.replace(' ', "+"), json, secret.to_owned()]);
         }

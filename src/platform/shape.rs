@@ -48,7 +48,7 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
     };
     // What a member named like an error says is said of the request and not of the dataset.
     let speaks_of_error = |m: &Member| m.name.contains("err") || m.name.contains("message");
-    // Members that say the same count as one.
+    // Members that say the same count as one; of two that do not, neither is the one.
     let different = |fits: &dyn Fn(&Member) -> bool| {
         let mut found: Vec<&Member> = Vec::new();
         for member in members.iter().filter(|m| fits(m)) {
@@ -58,6 +58,9 @@ pub(super) fn status_word(text: &str, words: &StatusMap) -> Option<String> {
             };
             if !found.iter().any(says_the_same) {
                 found.push(member);
+            }
+            if found.len() > 1 {
+                break;
             }
         }
         found

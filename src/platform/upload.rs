@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::account::{AccountConfig, OverwriteFormat};
+use crate::to_json::to_json;
 
 /// A dataset as the Platform takes it.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,6 @@ impl Upload<'_> {
             key,
             overwrite,
         };
-        serde_json::to_vec(&body).expect("texts and booleans have a JSON form")
+        to_json(&body).into_bytes()
     }
 }

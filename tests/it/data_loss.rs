@@ -166,14 +166,19 @@ fn an_emptied_file_gets_no_write_that_would_be_lost() {
     assert_eq!(watched.submit("b"), 503);
 }
 
+/// Copies the store of SQLite to `backup.db`.
+fn back_up(ferry: &Ferry) {
+    let copy = format!("VACUUM INTO '{}'", ferry.path("backup.db").display());
+    rusqlite::Connection::open(ferry.path("ferry.db")).unwrap().execute_batch(&copy).unwrap();
+}
+
 #[test]
 fn a_backup_that_is_copied_over_the_open_file_is_not_mixed_with_it() {
     let platform = Platform::slow();
     let ferry = Ferry::of(&platform);
     let watched = Watched::start(&ferry, &[]);
     assert_eq!(watched.submit("a"), 201);
-    let copy = format!("VACUUM INTO '{}'", ferry.path("backup.db").display());
-    rusqlite::Connection::open(ferry.path("ferry.db")).unwrap().execute_batch(&copy).unwrap();
+    back_up(&ferry);
     let backup = std::fs::read(ferry.path("backup.db")).unwrap();
     let file = std::fs::File::options().write(true).open(ferry.path("ferry.db")).unwrap();
     file.set_len(0).unwrap();
@@ -214,8 +219,7 @@ fn a_backup_that_replaces_the_file_is_not_mixed_with_the_old_one() {
     let ferry = Ferry::of(&platform);
     let watched = Watched::start(&ferry, &["--set", "poll_initial=1h"]);
     assert_eq!(watched.submit("a"), 201);
-    let copy = format!("VACUUM INTO '{}'", ferry.path("backup.db").display());
-    rusqlite::Connection::open(ferry.path("ferry.db")).unwrap().execute_batch(&copy).unwrap();
+    back_up(&ferry);
     for n in 0..20 {
         assert_eq!(watched.submit(&format!("later-{n}")), 201);
     }

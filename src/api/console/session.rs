@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+use crate::to_json::to_json;
 use ferry_types::domain::{Timestamp, later};
 
 /// Time for which a session is valid; use extends it, up to a longest.
@@ -50,7 +51,7 @@ impl SessionSecret {
     /// A value for a browser, which nothing without this secret could have made; `purpose`
     /// separates it from signed values of other kinds.
     pub(in crate::api) fn signed(&self, purpose: &str, value: &impl Serialize) -> String {
-        let body = BASE64URL_NOPAD.encode(&serde_json::to_vec(value).expect("it has a JSON form"));
+        let body = BASE64URL_NOPAD.encode(to_json(value).as_bytes());
         let tag = hmac::sign(&self.key(), format!("{purpose}.{body}").as_bytes());
         format!("{body}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
     }

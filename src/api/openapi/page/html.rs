@@ -20,7 +20,7 @@ pub(super) fn add_block(page: &mut String, content: &str) {
 pub(super) fn pretty(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).expect("it has a JSON form"),
+        other => format!("{other:#}"),
     }
 }
 
